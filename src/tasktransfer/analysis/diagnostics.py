@@ -1,0 +1,241 @@
+"""What weakens a cell, a column or a whole model, as one long table.
+
+=====================  =======  ==============================================================================
+check                  scope    flagged when
+=====================  =======  ==============================================================================
+constant_answer        run      the count of right answers is that of answering one letter throughout (from the
+                                registry's answer counts), or one answer was given throughout (from items)
+constant_answer        target   the share of off-diagonal runs so flagged is a quarter or more
+baseline_at_chance     target   the baseline is at or below chance, or equals a constant answer's accuracy
+baseline_drift         target   baselines differ between seeds: the evaluation itself is not repeatable
+weak_gap               target   one item is worth 0.05 PGF or more (the gap is 20 items or fewer)
+seed_spread            target   the typical seed SD of the column is larger than its typical \\|PGF\\|
+one_column_effect      target   nine of ten sources or more move the target the same way
+items_differ           target   a run was scored on another number of items than its baseline
+holes                  model    cells are missing or undefined
+net_negative           model    the mean off-diagonal PGF is below zero: the typical finetune harms
+target_effect          model    the target alone explains half of the off-diagonal variation or more
+=====================  =======  ==============================================================================
+
+A check that needs facts that are not there (answer counts, items, several seeds) is left out, not passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasktransfer.analysis.decomposition import Decomposition
+from tasktransfer.analysis.pgf import ZERO, matrix, models_of
+from tasktransfer.analysis.transferability import without_self
+from tasktransfer.tasks import find_task
+
+__all__ = ["DIAGNOSTIC_COLUMNS", "constant_answers", "diagnose"]
+
+DIAGNOSTIC_COLUMNS = (
+    "model",
+    "scope",
+    "source",
+    "seed",
+    "target",
+    "check",
+    "value",
+    "threshold",
+    "flagged",
+    "message",
+)
+WEAK_GAP_ITEMS = 20
+COLLAPSED_SHARE = 0.25
+SAME_WAY_SHARE = 0.9
+
+
+def constant_answers(accuracies: pd.DataFrame) -> pd.Series:
+    """For each row the letter whose constant answer gives its count, empty where none does or none is known.
+
+    From items: ``?`` where one answer was given throughout. From counts: the registered answer counts of the
+    task, used only when they add up to the row's number of items.
+
+    Returns
+    -------
+    pandas.Series
+        Text, aligned with `accuracies`; NaN where it cannot be told.
+    """
+    told = []
+    for row in accuracies.itertuples():
+        task = find_task(row.target)
+        if not np.isnan(row.top_share):
+            told.append("?" if row.top_share == 1 else "")
+        elif task is None or np.isnan(row.n_correct) or row.n_items != task.n_items:
+            told.append(np.nan)
+        else:
+            letters = [letter for letter, count in task.letter_counts.items() if count == row.n_correct]
+            told.append("/".join(letters))
+    return pd.Series(told, index=accuracies.index, dtype=object)
+
+
+def diagnose(
+    accuracies: pd.DataFrame,
+    pgf: pd.DataFrame,
+    transfers: pd.DataFrame,
+    decompositions: Mapping[str, Decomposition],
+) -> pd.DataFrame:
+    """Run every check that the data allow.
+
+    Parameters
+    ----------
+    accuracies, pgf, transfers
+        The tables of one analysis.
+    decompositions
+        Result of `decompose` for each model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `DIAGNOSTIC_COLUMNS`. Scope ``run`` lists flagged runs only; ``target`` and ``model`` list every
+        check made, flagged or not.
+    """
+    letters = constant_answers(accuracies)
+    rows: list[dict[str, Any]] = []
+    for model in models_of(transfers):
+        here = accuracies["model"] == model
+        rows.extend(_constant_runs(accuracies[here], letters[here]))
+        rows.extend(_target_checks(model, accuracies[here], letters[here], pgf, transfers))
+        rows.extend(_model_checks(model, transfers, decompositions[model]))
+    frame = pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
+    return frame.fillna({"source": "", "seed": "", "target": ""})
+
+
+def _constant_runs(accuracies: pd.DataFrame, letters: pd.Series) -> Iterator[dict[str, Any]]:
+    constant = letters.notna() & (letters != "")
+    for row, letter in zip(accuracies[constant].itertuples(), letters[constant], strict=True):
+        answer = "one answer throughout" if letter == "?" else f"answering ({letter}) throughout"
+        who = f"finetuned on {row.source}" if row.source else "the untouched model"
+        yield {
+            "model": row.model,
+            "scope": "run",
+            "source": row.source,
+            "seed": row.seed,
+            "target": row.target,
+            "check": "constant_answer",
+            "value": row.accuracy,
+            "flagged": True,
+            "message": f"{who}: the accuracy is that of {answer}",
+        }
+
+
+def _target_checks(
+    model: str, accuracies: pd.DataFrame, letters: pd.Series, pgf: pd.DataFrame, transfers: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
+    runs = pgf[(pgf["model"] == model) & (pgf["kind"] == "finetune") & (pgf["source"] != pgf["target"])]
+    cells = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
+    cells = cells[cells["source"] != cells["target"]]
+    for target in dict.fromkeys(cells["target"]):
+        checks = (
+            *_baseline_checks(accuracies[(accuracies["kind"] == "base") & (accuracies["target"] == target)]),
+            *_collapse_check(accuracies, letters, target),
+            *_gap_checks(runs[runs["target"] == target]),
+            *_column_checks(cells[cells["target"] == target]),
+        )
+        for check in checks:
+            yield {"model": model, "scope": "target", "target": target, **check}
+
+
+def _check(
+    check: str, value: float, threshold: float, flagged: bool, message: str
+) -> dict[str, Any]:
+    return {"check": check, "value": value, "threshold": threshold, "flagged": bool(flagged), "message": message}
+
+
+def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    base = base[base["accuracy"].notna()]
+    if base.empty:
+        return
+    lowest, highest = base["accuracy"].min(), base["accuracy"].max()
+    first = base.iloc[0]
+    task = find_task(first["target"])
+    choices = task.n_choices if task else first["n_choices"]
+    if not np.isnan(choices):
+        chance = 1 / choices
+        letters = constant_answers(base)
+        constant = sorted({text for text in letters.dropna() if text})
+        at = f"the baseline of {lowest:.1%} stands against a chance of {chance:.1%}"
+        if constant:
+            at += f" and equals a constant answer's ({'/'.join(constant)})"
+        yield _check("baseline_at_chance", lowest, chance, lowest <= chance + ZERO or bool(constant), at)
+    if len(base) > 1:
+        span = highest - lowest
+        told = f"baselines of {len(base)} seeds lie {span * 100:.1f} accuracy points apart"
+        yield _check("baseline_drift", span, 0.0, span > ZERO, told)
+
+
+def _collapse_check(accuracies: pd.DataFrame, letters: pd.Series, target: str) -> Iterator[dict[str, Any]]:
+    column = (accuracies["target"] == target) & (accuracies["kind"] == "finetune")
+    known = letters[column & (accuracies["source"] != target)].dropna()
+    if known.empty:
+        return
+    constant = int((known != "").sum())
+    share = constant / len(known)
+    told = f"{constant} of {len(known)} off-diagonal runs score exactly as a constant answer"
+    yield _check("constant_answer", share, COLLAPSED_SHARE, share >= COLLAPSED_SHARE, told)
+
+
+def _gap_checks(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    items = (runs["gap"] * runs["n_items"]).dropna()
+    if len(items):
+        gap = float(items.min())
+        worth = f"{1 / gap:.3f} PGF" if gap > ZERO else "without bound"
+        yield _check(
+            "weak_gap",
+            gap,
+            WEAK_GAP_ITEMS,
+            gap <= WEAK_GAP_ITEMS + ZERO,
+            f"the gap is {gap:.1f} items; one item is worth {worth}",
+        )
+    differ = int(runs["flags"].str.contains("items_differ").sum())
+    if differ:
+        told = f"{differ} runs were scored on another number of items than their baseline"
+        yield _check("items_differ", differ, 0, True, told)
+
+
+def _column_checks(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    values = cells["pgf"].dropna()
+    if len(values) < 2:
+        return
+    spread = cells["seed_sd"].median()
+    if not np.isnan(spread):
+        typical = float(values.abs().median())
+        told = f"median seed SD {spread:.3f} against a median |PGF| of {typical:.3f}"
+        yield _check("seed_spread", spread, typical, spread > typical, told)
+    up, down = int((values > ZERO).sum()), int((values < -ZERO).sum())
+    share = max(up, down) / len(values)
+    told = f"{up} sources raise it and {down} lower it, of {len(values)}"
+    yield _check("one_column_effect", share, SAME_WAY_SHARE, share >= SAME_WAY_SHARE, told)
+
+
+def _model_checks(
+    model: str, transfers: pd.DataFrame, decomposition: Decomposition
+) -> Iterator[dict[str, Any]]:
+    values = without_self(matrix(transfers, model))
+    defined = values[~np.isnan(values)]
+    finetuned = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
+    holes = int(finetuned["pgf"].isna().sum())
+    share_negative = float((defined < -ZERO).mean()) if len(defined) else np.nan
+    mean = float(defined.mean()) if len(defined) else np.nan
+    target_share = float(decomposition.shares.loc["target", "share"])
+    told = f"mean off-diagonal PGF {mean:+.3f}; {share_negative:.0%} of {len(defined)} cells are negative"
+    checks = (
+        _check("holes", holes, 0, holes > 0, f"{holes} of {len(finetuned)} cells are missing or undefined"),
+        _check("net_negative", mean, 0.0, mean < -ZERO, told),
+        _check(
+            "target_effect",
+            target_share,
+            0.5,
+            target_share >= 0.5,
+            f"the target alone explains {target_share:.1%} of the off-diagonal variation",
+        ),
+    )
+    for check in checks:
+        yield {"model": model, "scope": "model", **check}

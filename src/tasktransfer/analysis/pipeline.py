@@ -1,0 +1,348 @@
+"""The whole analysis of one accuracies table, as a value that can be looked at, saved and compared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasktransfer.analysis.ceilings import available_ceilings
+from tasktransfer.analysis.cliques import SIGNS, CliqueSearch, find_cliques, joined_names
+from tasktransfer.analysis.decomposition import Decomposition, decompose
+from tasktransfer.analysis.diagnostics import diagnose
+from tasktransfer.analysis.graph import transfer_edges
+from tasktransfer.analysis.personas import PERSONAS, assign_personas, consistent_personas
+from tasktransfer.analysis.pgf import ZERO, matrix, models_of, pgf_table, tasks_of, transfers_table
+from tasktransfer.analysis.scale import scale_trend
+from tasktransfer.analysis.taxonomy import average_by_taxonomy
+from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer, without_self
+from tasktransfer.errors import SettingsError, closest
+from tasktransfer.tasks import find_task
+
+__all__ = ["VIEWS", "Analysis", "Settings", "analyze"]
+
+VIEWS = ("raw", "interaction")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choices that change the result; where it is written is not one of them.
+
+    Parameters
+    ----------
+    ceiling
+        ``perfect``, ``human``, ``best-observed`` or the path of a ceiling table.
+    include_self
+        Count self-transfer in transferability, malleability and what follows from them.
+    on
+        Draw graph, cliques, aggregates and personas on the ``raw`` PGF or on its ``interaction`` with target
+        and source effects removed.
+    top_share
+        Share of the cells of each sign kept as edges, in (0, 1].
+    confidence
+        Level of intervals, in (0, 1).
+    seed
+        Seed of whatever draws random numbers (the layout of the graph).
+    """
+
+    ceiling: str = "perfect"
+    include_self: bool = False
+    on: str = "raw"
+    top_share: float = 0.20
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.on not in VIEWS:
+            hint = closest(self.on, VIEWS)
+            raise SettingsError(f"on is {self.on!r}{hint}; accepted are {' and '.join(VIEWS)}")
+        if not 0 < self.top_share <= 1:
+            raise SettingsError(f"top share is {self.top_share:g}; accepted is a share in (0, 1]")
+        if not 0 < self.confidence < 1:
+            raise SettingsError(f"confidence is {self.confidence:g}; accepted is a level in (0, 1)")
+        if self.seed < 0:
+            raise SettingsError(f"seed is {self.seed}; accepted is a whole number from 0")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Every table of one analysis; see `analyze`."""
+
+    settings: Settings
+    accuracies: pd.DataFrame
+    pgf: pd.DataFrame
+    transfers: pd.DataFrame
+    tasks: pd.DataFrame
+    edges: pd.DataFrame
+    cliques: pd.DataFrame
+    taxonomy: pd.DataFrame
+    scale: pd.DataFrame
+    ceilings: pd.DataFrame
+    decomposition: pd.DataFrame
+    diagnostics: pd.DataFrame
+    summary: dict[str, Any]
+
+    @property
+    def models(self) -> list[str]:
+        """Models in size order, which is the order of the inputs."""
+        return models_of(self.transfers)
+
+    def matrix(self, model: str, *, value: str = "pgf") -> pd.DataFrame:
+        """The matrix of one model, rows sources, columns targets, tasks in the order of the whole analysis."""
+        order = [task for task in tasks_of(self.transfers) if task in set(tasks_of(self.transfers, model))]
+        return matrix(self.transfers, model, value=value, tasks=order)
+
+
+def analyze(
+    accuracies: pd.DataFrame, settings: Settings | None = None, *, notes: tuple[str, ...] = ()
+) -> Analysis:
+    """Analyze an accuracies table: PGF, aggregates, graph, cliques, personas, diagnostics.
+
+    Parameters
+    ----------
+    accuracies
+        Table of `tasktransfer.read_accuracies`.
+    settings
+        Choices; by default the paper's conventions.
+    notes
+        Sentences about the input, carried into the summary.
+
+    Returns
+    -------
+    Analysis
+        Its tables are what ``tasktransfer analyze`` writes.
+
+    Raises
+    ------
+    InputError, SettingsError
+        See `tasktransfer.ceiling_table`.
+    """
+    settings = settings or Settings()
+    ceilings = available_ceilings(accuracies, settings.ceiling)
+    pgf = pgf_table(accuracies, ceilings[settings.ceiling])
+    transfers = transfers_table(pgf, confidence=settings.confidence)
+    models = models_of(transfers)
+    decompositions = {model: decompose(matrix(transfers, model)) for model in models}
+    transfers = transfers.assign(interaction=_interaction_column(transfers, decompositions))
+    value = "pgf" if settings.on == "raw" else "interaction"
+    matrices = {model: matrix(transfers, model, value=value) for model in models}
+    tasks = _tasks_table(matrices, transfers, decompositions, settings)
+    edges = _edges_table(matrices, settings)
+    searches = {(m, sign): find_cliques(matrices[m], sign) for m in models for sign in SIGNS}
+    diagnostics = diagnose(accuracies, pgf, transfers, decompositions)
+    ceiling_rows = _ceilings_table(accuracies, ceilings, tasks, settings)
+    scale = scale_trend(tasks)
+    summary = {
+        "settings": asdict(settings),
+        "models": {
+            model: _model_summary(model, transfers, tasks, edges, decompositions[model], searches)
+            for model in models
+        },
+        "personas_in_every_model": consistent_personas(
+            {model: rows.set_index("task")["persona"] for model, rows in tasks.groupby("model", sort=False)}
+        ),
+        "ceiling_sensitivity": _ceiling_summary(ceiling_rows, settings),
+        "notes": [*notes, *_cut_notes(searches)],
+    }
+    return Analysis(
+        settings=settings,
+        accuracies=accuracies,
+        pgf=pgf,
+        transfers=transfers,
+        tasks=tasks,
+        edges=edges,
+        cliques=_cliques_table(searches),
+        taxonomy=average_by_taxonomy(tasks),
+        scale=scale,
+        ceilings=ceiling_rows,
+        decomposition=_decomposition_table(decompositions),
+        diagnostics=diagnostics,
+        summary=summary,
+    )
+
+
+def _interaction_column(transfers: pd.DataFrame, decompositions: dict[str, Decomposition]) -> np.ndarray:
+    column = np.full(len(transfers), np.nan)
+    for model, parts in decompositions.items():
+        here = ((transfers["model"] == model) & (transfers["kind"] == "finetune")).to_numpy()
+        rows = transfers.loc[here]
+        source = parts.interaction.index.get_indexer(rows["source"])
+        target = parts.interaction.columns.get_indexer(rows["target"])
+        column[here] = parts.interaction.to_numpy()[source, target]
+    return column
+
+
+def _tasks_table(
+    matrices: dict[str, pd.DataFrame],
+    transfers: pd.DataFrame,
+    decompositions: dict[str, Decomposition],
+    settings: Settings,
+) -> pd.DataFrame:
+    parts = []
+    for model, values in matrices.items():
+        # the interaction has no diagonal, so including it would count holes only
+        aggregates = aggregate_transfer(values, include_self=settings.include_self)
+        facts = [find_task(str(task)) for task in values.index]
+        raw = matrix(transfers, model)
+        frame = pd.DataFrame(
+            {
+                "model": model,
+                "task": values.index,
+                "abbreviation": [fact.abbreviation if fact else "" for fact in facts],
+                "level": [fact.level if fact else "" for fact in facts],
+                "granularity": [fact.granularity if fact else "" for fact in facts],
+            }
+        )
+        for column in AGGREGATES:
+            frame[column] = aggregates[column].to_numpy()
+        frame["persona"] = assign_personas(aggregates).to_numpy()
+        frame["self_transfer"] = np.diag(raw.to_numpy())
+        frame["target_effect"] = decompositions[model].target_effect.to_numpy()
+        frame["source_effect"] = decompositions[model].source_effect.to_numpy()
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _edges_table(matrices: dict[str, pd.DataFrame], settings: Settings) -> pd.DataFrame:
+    parts = []
+    for model, values in matrices.items():
+        edges = transfer_edges(values, top_share=settings.top_share)
+        edges.insert(0, "model", model)
+        parts.append(edges.assign(on=settings.on))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _cliques_table(searches: dict[tuple[str, str], CliqueSearch]) -> pd.DataFrame:
+    rows = [
+        (model, sign, len(clique), joined_names(clique))
+        for (model, sign), search in searches.items()
+        for clique in search.cliques
+    ]
+    return pd.DataFrame(rows, columns=["model", "sign", "size", "tasks"])
+
+
+def _cut_notes(searches: dict[tuple[str, str], CliqueSearch]) -> list[str]:
+    return [
+        f"{model}: the search for {sign} cliques was cut after {len(search.cliques)} maximal cliques; "
+        f"there are more, and larger ones may exist."
+        for (model, sign), search in searches.items()
+        if not search.complete
+    ]
+
+
+def _decomposition_table(decompositions: dict[str, Decomposition]) -> pd.DataFrame:
+    parts = []
+    for model, parts_of_model in decompositions.items():
+        frame = parts_of_model.shares.reset_index()
+        frame.insert(0, "model", model)
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _ceilings_table(
+    accuracies: pd.DataFrame, ceilings: dict[str, pd.DataFrame], tasks: pd.DataFrame, settings: Settings
+) -> pd.DataFrame:
+    """Aggregates and personas of every task under every ceiling the data allow, on the raw PGF."""
+    parts = []
+    for name, table in ceilings.items():
+        pgf = pgf_table(accuracies, table)
+        transfers = transfers_table(pgf, confidence=settings.confidence)
+        means = pgf[pgf["kind"] == "finetune"].groupby(["model", "target"], sort=False)
+        columns = means[["ceiling", "baseline", "gap"]].mean()
+        for model in models_of(transfers):
+            values = matrix(transfers, model)
+            aggregates = aggregate_transfer(values, include_self=settings.include_self)
+            frame = aggregates.assign(persona=assign_personas(aggregates)).reset_index()
+            frame = frame.merge(
+                columns.loc[[model]].reset_index("model", drop=True),
+                left_on="task",
+                right_index=True,
+                how="left",
+            )
+            frame.insert(0, "model", model)
+            frame.insert(1, "ceiling_name", name)
+            parts.append(frame)
+    order = ["model", "ceiling_name", "task", "ceiling", "baseline", "gap", *AGGREGATES, "persona"]
+    return pd.concat(parts, ignore_index=True)[order]
+
+
+def _ceiling_summary(ceilings: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    """Rank agreement of transferability with the chosen ceiling, and the labels that hold in every model."""
+    from scipy import stats
+
+    summary: dict[str, Any] = {}
+    chosen = ceilings[ceilings["ceiling_name"] == settings.ceiling]
+    for name, rows in ceilings.groupby("ceiling_name", sort=False):
+        agreement = {}
+        for model, of_model in rows.groupby("model", sort=False):
+            here = of_model.set_index("task")["transferability_pos"]
+            there = chosen[chosen["model"] == model].set_index("task")["transferability_pos"]
+            pair = pd.concat([here, there], axis=1).dropna()
+            varied = len(pair) > 1 and bool((pair.nunique() > 1).all())
+            tau = stats.kendalltau(pair.iloc[:, 0], pair.iloc[:, 1]).statistic if varied else np.nan
+            agreement[str(model)] = None if np.isnan(tau) else float(tau)
+        labels = {m: of_model.set_index("task")["persona"] for m, of_model in rows.groupby("model", sort=False)}
+        summary[str(name)] = {
+            "kendall_tau_transferability_pos": agreement,
+            "personas_in_every_model": consistent_personas({str(m): s for m, s in labels.items()}),
+        }
+    return summary
+
+
+def _model_summary(
+    model: str,
+    transfers: pd.DataFrame,
+    tasks: pd.DataFrame,
+    edges: pd.DataFrame,
+    decomposition: Decomposition,
+    searches: dict[tuple[str, str], CliqueSearch],
+) -> dict[str, Any]:
+    rows = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
+    values = without_self(matrix(transfers, model))
+    defined = values[~np.isnan(values)]
+    of_model = tasks[tasks["model"] == model]
+    edge_signs = edges.loc[edges["model"] == model, "sign"]
+    largest = {}
+    for sign in SIGNS:
+        search = searches[model, sign]
+        size = len(search.cliques[0]) if search.cliques else 0
+        largest[sign] = {
+            "size": size,
+            "cliques": [list(clique) for clique in search.cliques if len(clique) == size][:20],
+            "n_maximal": len(search.cliques),
+            "complete": search.complete,
+        }
+    return {
+        "n_sources": int(rows["source"].nunique()),
+        "n_targets": int(rows["target"].nunique()),
+        "n_seeds": int(rows["n_seeds"].max()) if len(rows) else 0,
+        "n_cells": len(rows),
+        "n_holes": int(rows["pgf"].isna().sum()),
+        "mean_pgf": float(defined.mean()) if len(defined) else None,
+        "n_positive": int((defined > ZERO).sum()),
+        "n_negative": int((defined < -ZERO).sum()),
+        "share_negative": float((defined < -ZERO).mean()) if len(defined) else None,
+        "mean_self_transfer": _mean(of_model["self_transfer"]),
+        **{f"mean_{name}": _mean(of_model[name]) for name in AGGREGATES},
+        "variance_share": {
+            str(name): None if np.isnan(share) else float(share)
+            for name, share in decomposition.shares["share"].items()
+        },
+        "edges": {sign: int((edge_signs == sign).sum()) for sign in SIGNS},
+        "largest_clique": largest,
+        "personas": {
+            persona: [
+                str(task)
+                for task, text in zip(of_model["task"], of_model["persona"], strict=True)
+                if persona in text.split(";")
+            ]
+            for persona in PERSONAS
+        },
+    }
+
+
+def _mean(values: pd.Series) -> float | None:
+    known = values.dropna()
+    return float(known.mean()) if len(known) else None

@@ -1,0 +1,148 @@
+"""Accuracy and count tables, and our own pgf tables, into the accuracies table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.tables import (
+    ACCURACY_COLUMNS,
+    ACCURACY_KEY,
+    KINDS,
+    RawTable,
+    number_column,
+    refuse_conflicts,
+    require_columns,
+    text_column,
+)
+
+__all__ = ["UNITS", "accuracies_from_counts", "key_columns"]
+
+UNITS = ("fraction", "percent")
+
+
+def key_columns(raw: RawTable, model: str | None) -> pd.DataFrame:
+    """Read model, kind, source, seed and target, and hold kind and source to each other.
+
+    `model` fills in for a missing column and renames the only model of a file that has one.
+    """
+    if "model" in raw.frame:
+        models = text_column(raw, "model", empty=model is not None)
+        if model is not None:
+            if models.nunique() > 1:
+                raise InputError(
+                    f"{raw.name}: holds {models.nunique()} models ({quoted(models.unique())}); "
+                    f"NAME=path can rename a file of one model only"
+                )
+            models = pd.Series(model, index=raw.frame.index)
+    else:
+        models = pd.Series(model, index=raw.frame.index)
+    frame = pd.DataFrame(
+        {
+            "model": models,
+            "source": text_column(raw, "source"),
+            "seed": text_column(raw, "seed"),
+            "target": text_column(raw, "target", empty=False),
+        }
+    )
+    untouched = frame["source"] == ""
+    default = pd.Series(np.where(untouched, "base", "finetune"), index=frame.index)
+    if "kind" in raw.frame:
+        kind = text_column(raw, "kind")
+        frame["kind"] = kind.where(kind != "", default)
+        for bad in sorted(set(frame["kind"]) - set(KINDS)):
+            position = int(np.flatnonzero((frame["kind"] == bad).to_numpy())[0])
+            raise InputError(
+                f"{raw.at(position)}: kind is {quoted([bad])}{closest(bad, KINDS)}; "
+                f"accepted are {', '.join(KINDS)}"
+            )
+        wrong = untouched.to_numpy() != (frame["kind"] == "base").to_numpy()
+        if wrong.any():
+            position = int(np.flatnonzero(wrong)[0])
+            row = frame.iloc[position]
+            raise InputError(
+                f"{raw.at(position)}: kind {row['kind']!r} with source {quoted([row['source']])}; "
+                f"the baseline, and it alone, has an empty source"
+            )
+    else:
+        frame["kind"] = default
+    return frame[list(ACCURACY_KEY)]
+
+
+def accuracies_from_counts(raw: RawTable, model: str | None, unit: str | None) -> pd.DataFrame:
+    """Turn a table of accuracies or of counts into an accuracies table.
+
+    Parameters
+    ----------
+    raw
+        Columns model (unless `model` is given), source, seed, target, and accuracy or n_correct with n_items.
+    model
+        Name of the only model of the file.
+    unit
+        ``fraction`` or ``percent``; None reads it off the values.
+
+    Raises
+    ------
+    InputError
+        A column is missing, a value is no number or out of range, the unit is unclear, counts and accuracy
+        disagree, or a cell is given twice with different values.
+    """
+    needed = ["source", "seed", "target"] if model is not None else ["model", "source", "seed", "target"]
+    require_columns(raw, needed, "an accuracy table")
+    frame = key_columns(raw, model)
+    if "n_items" in raw.frame:
+        frame["n_items"] = number_column(raw, "n_items", low=1, integer=True)
+    else:
+        frame["n_items"] = np.nan
+    if "n_correct" in raw.frame:
+        require_columns(raw, ["n_items"], "a table with n_correct")
+        frame["n_correct"] = number_column(raw, "n_correct", low=0, integer=True)
+        above = (frame["n_correct"] > frame["n_items"]).to_numpy()
+        if above.any():
+            position = int(np.flatnonzero(above)[0])
+            raise InputError(f"{raw.at(position)}: n_correct is above n_items")
+        frame["accuracy"] = frame["n_correct"] / frame["n_items"]
+        if "accuracy" in raw.frame:
+            _require_agreement(raw, frame, _accuracy(raw, unit))
+    else:
+        require_columns(raw, ["accuracy"], "an accuracy table without n_correct")
+        frame["accuracy"] = _accuracy(raw, unit)
+        frame["n_correct"] = _counts_of(frame["accuracy"] * frame["n_items"])
+    frame = refuse_conflicts(frame, ACCURACY_KEY, ["accuracy", "n_items"], raw.name)
+    return frame.reindex(columns=list(ACCURACY_COLUMNS))
+
+
+def _counts_of(right: pd.Series) -> pd.Series:
+    """Whole counts where accuracy x items is one up to the rounding of a printed accuracy (4 decimals)."""
+    whole = right.round()
+    return whole.where((right - whole).abs() < 0.02)
+
+
+def _accuracy(raw: RawTable, unit: str | None) -> np.ndarray:
+    values = number_column(raw, "accuracy", low=0, high=100)
+    inside = bool(((values > 0) & (values < 1)).any())
+    above = bool((values > 1).any())
+    if unit is None:
+        if inside and above:
+            low, high = np.flatnonzero((values > 0) & (values < 1))[0], np.flatnonzero(values > 1)[0]
+            raise InputError(
+                f"{raw.name}: accuracies both in (0, 1) ({raw.place} {raw.places[low]}: {values[low]:g}) and "
+                f"above 1 ({raw.place} {raw.places[high]}: {values[high]:g}); say which unit it is with "
+                f"--unit fraction or --unit percent"
+            )
+        unit = "percent" if above else "fraction"
+    if unit == "fraction" and above:
+        position = int(np.flatnonzero(values > 1)[0])
+        raise InputError(f"{raw.at(position)}: accuracy {values[position]:g} is no fraction in [0, 1]")
+    return values / 100 if unit == "percent" else values
+
+
+def _require_agreement(raw: RawTable, frame: pd.DataFrame, stated: np.ndarray) -> None:
+    apart = np.abs(frame["accuracy"].to_numpy() - stated) * frame["n_items"].to_numpy() > 0.5
+    if apart.any():
+        position = int(np.flatnonzero(apart)[0])
+        raise InputError(
+            f"{raw.at(position)}: accuracy {stated[position]:g} does not agree with n_correct / n_items = "
+            f"{frame['accuracy'].iloc[position]:g}"
+        )

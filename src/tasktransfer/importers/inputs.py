@@ -1,0 +1,131 @@
+"""Any input the analysis accepts, told apart by its columns, as one accuracies table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tasktransfer.errors import InputError, SettingsError, quoted
+from tasktransfer.importers.counts import UNITS, accuracies_from_counts
+from tasktransfer.importers.predictions import accuracies_from_predictions, prediction_files
+from tasktransfer.importers.published import PUBLISHED_COLUMNS, accuracies_from_published
+from tasktransfer.tables import ACCURACY_KEY, RawTable, read_raw, refuse_conflicts
+
+__all__ = ["Accuracies", "read_accuracies"]
+
+
+class Accuracies(NamedTuple):
+    """The accuracies table and one sentence for each thing a reader should know about how it was read."""
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
+    """Read inputs of any accepted form; the order of models is the order of the inputs.
+
+    Parameters
+    ----------
+    *inputs
+        Paths, or ``NAME=path`` to name the model of that file. Accepted: the paper's released PGF tables
+        (columns seed, ft_task, task, perfection_gap_factor); accuracy or count tables (model, source, seed,
+        target, and accuracy or n_correct with n_items; an empty source is the baseline); item-level
+        predictions; a folder written by ``tasktransfer analyze`` or a run folder with predictions. Files
+        ``.csv``, ``.tsv`` or ``.parquet``.
+    unit
+        Unit of accuracies: ``fraction``, ``percent``, or None to read it off the values.
+
+    Returns
+    -------
+    Accuracies
+        One row per model, kind, source, seed and target, accuracy as a fraction.
+
+    Raises
+    ------
+    InputError
+        Anything that cannot be used as given; the message says what and where.
+    """
+    if unit is not None and unit not in UNITS:
+        raise SettingsError(f"unit is {unit!r}; accepted are {' and '.join(UNITS)}")
+    if not inputs:
+        raise InputError("no input given; name at least one table, NAME=path to name its model")
+    parts: list[pd.DataFrame] = []
+    notes: list[str] = []
+    for text in inputs:
+        name, path = split_name(text)
+        for raw in _raw_tables(path):
+            part, told = _read_one(raw, name, unit)
+            parts.append(part)
+            notes.extend(told)
+    table = pd.concat(parts, ignore_index=True)
+    table = refuse_conflicts(table, ACCURACY_KEY, ["accuracy", "pgf"], "the inputs together")
+    table = table.reset_index(drop=True)
+    _require_baselines(table)
+    return Accuracies(table, tuple(notes))
+
+
+def split_name(text: str | Path) -> tuple[str | None, Path]:
+    """Split ``NAME=path``; a path that exists as written is a path, whatever signs it holds."""
+    if isinstance(text, Path) or Path(text).exists():
+        return None, Path(text)
+    match = re.fullmatch(r"([^=]+)=(.+)", text, flags=re.DOTALL)
+    return (match[1], Path(match[2])) if match else (None, Path(text))
+
+
+def _raw_tables(path: Path) -> Iterable[RawTable]:
+    if not path.is_dir():
+        yield read_raw(path)
+        return
+    shards = prediction_files(path)
+    analysis = path / "accuracies.csv"
+    if shards:
+        tables = [read_raw(shard) for shard in shards]
+        frame = pd.concat([table.frame for table in tables], ignore_index=True)
+        yield RawTable(frame, str(path), np.arange(1, len(frame) + 1), "row")
+    elif analysis.is_file() and (path / "summary.json").is_file():
+        yield read_raw(analysis)
+    else:
+        raise InputError(
+            f"{path}: is a folder but not a run: it holds neither predictions (predictions.parquet or "
+            f"predictions/*.parquet) nor a finished analysis (accuracies.csv and summary.json)"
+        )
+
+
+def _read_one(raw: RawTable, name: str | None, unit: str | None) -> tuple[pd.DataFrame, list[str]]:
+    columns = set(raw.frame.columns)
+    if {"ft_task", "perfection_gap_factor"} & columns:
+        return accuracies_from_published(raw, name)
+    if "item" in columns:
+        return accuracies_from_predictions(raw, name), []
+    if {"accuracy", "n_correct"} & columns:
+        table = accuracies_from_counts(raw, name, unit)
+        if "pgf" in columns:  # our own accuracies table: values without counts travel as reported PGF
+            from tasktransfer.tables import number_column
+
+            table["pgf"] = number_column(raw, "pgf", high=1.0)[table.index]
+        return table, []
+    raise InputError(
+        f"{raw.name}: cannot tell what this table is; accepted are columns {', '.join(PUBLISHED_COLUMNS)} "
+        f"(published PGF), or model, source, seed, target with accuracy or n_correct and n_items, or with item "
+        f"and correct or score; the file is missing these and has {quoted(raw.frame.columns, limit=12)}"
+    )
+
+
+def _require_baselines(table: pd.DataFrame) -> None:
+    with_accuracy = table[table["accuracy"].notna()]
+    based = set(with_accuracy.loc[with_accuracy["kind"] == "base", "model"])
+    for model in dict.fromkeys(with_accuracy["model"]):
+        if model not in based:
+            raise InputError(
+                f"no baseline for model {quoted([model])}: rows with an empty source hold the accuracies of the "
+                f"untouched model, and there are none"
+            )
+    if not (table["kind"] != "base").any():
+        raise InputError("only baselines: no row has a source, so there is no transfer to measure")
+    if table["accuracy"].isna().all() and table["pgf"].isna().all():
+        raise InputError("every cell is a hole: no accuracy and no PGF in any row")

@@ -1,0 +1,281 @@
+"""What an analysis says, in sentences, each beside what explains it.
+
+A finding is chosen and worded by rules on the numbers alone; the same analysis gives the same sentences. The
+explanation is what a careful reader would hold against the finding: that the target moves whatever one trains on,
+that a model answers one letter throughout, that the ceiling decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from tasktransfer.analysis.pipeline import Analysis
+from tasktransfer.tasks import find_task
+
+__all__ = ["Finding", "find_findings", "label_of", "list_labels"]
+
+
+class Finding(NamedTuple):
+    """One sentence to remember and the one that belongs beside it."""
+
+    title: str  # the claim, a few words
+    text: str  # the numbers
+    explanation: str  # what explains or limits it; may be empty
+    section: str  # id of the report section that shows it
+
+
+def label_of(task: str, width: int = 28) -> str:
+    """Display label of a task: its registered abbreviation, else its name on one line, cut to `width`."""
+    facts = find_task(task)
+    return facts.abbreviation if facts else printable(task, width)
+
+
+def printable(text: str, width: int = 28) -> str:
+    """Text on one line, control characters shown as ``\\xNN``, cut to `width` characters."""
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
+
+
+def list_labels(tasks: list[str], limit: int = 12) -> str:
+    """Labels of tasks, comma-separated, the rest counted."""
+    shown = ", ".join(label_of(task) for task in tasks[:limit])
+    return shown + (f" and {len(tasks) - limit} more" if len(tasks) > limit else "")
+
+
+def find_findings(analysis: Analysis) -> list[Finding]:
+    """Findings of an analysis in the order a reader needs them.
+
+    Parameters
+    ----------
+    analysis
+        Result of `tasktransfer.analyze`.
+    """
+    return [
+        *_overall(analysis),
+        *_target_effect(analysis),
+        *_best_and_worst(analysis),
+        *_scale(analysis),
+        *_cliques(analysis),
+        *_personas(analysis),
+        *_constant_answers(analysis),
+        *_baselines(analysis),
+        *_ceiling(analysis),
+        *_holes(analysis),
+    ]
+
+
+def _per_model(analysis: Analysis, text: str) -> str:
+    """Fill a template from each model's summary: ``name: filled`` joined by semicolons."""
+    single = len(analysis.models) == 1
+    told = []
+    for model, summary in analysis.summary["models"].items():
+        filled = text.format(**summary)
+        told.append(filled if single else f"{printable(model)}: {filled}")
+    return "; ".join(told)
+
+
+def _overall(analysis: Analysis) -> Iterator[Finding]:
+    means = [s["mean_pgf"] for s in analysis.summary["models"].values() if s["mean_pgf"] is not None]
+    if not means:
+        yield Finding("No transfer can be measured", "Every off-diagonal cell is a hole.", "", "matrix")
+        return
+    net = [m for m, s in analysis.summary["models"].items() if s["mean_pgf"] is not None and s["mean_pgf"] < 0]
+    if net:
+        named = ", ".join(printable(model) for model in net)
+        title = "The typical finetune harms" if len(net) == len(means) else f"In {named} the typical finetune harms"
+    else:
+        title = "The typical finetune helps the other tasks on average"
+    text = _per_model(analysis, "mean off-diagonal PGF {mean_pgf:+.3f}, {n_positive} cells up, {n_negative} down")
+    yield Finding(title, text + ".", "A mean over cells hides the targets that carry it; see below.", "matrix")
+
+
+def _target_effect(analysis: Analysis) -> Iterator[Finding]:
+    shares = {
+        model: summary["variance_share"]
+        for model, summary in analysis.summary["models"].items()
+        if summary["variance_share"]["target"] is not None
+    }
+    if not shares:
+        return
+    text = "; ".join(
+        (f"{printable(model)}: " if len(shares) > 1 else "")
+        + f"target {share['target']:.1%}, source {share['source']:.1%}, interaction {share['interaction']:.1%}"
+        for model, share in shares.items()
+    )
+    most = max(shares, key=lambda model: shares[model]["target"])
+    if shares[most]["target"] >= 0.5:
+        where = f" in {printable(most)}" if len(shares) > 1 else ""
+        title = f"Most of the transfer is a target effect{where}"
+        explanation = (
+            "A target that rises whatever one trains on says that the answer format was learned or that the "
+            "baseline was weak, not that two tasks share a skill. Pairwise claims rest on the interaction share, "
+            "which still holds the noise; switch the views to ‘interaction’ to see it alone."
+        )
+    else:
+        title = "Source and pair matter more than the target alone"
+        explanation = "The interaction share still holds the noise of items and seeds."
+    yield Finding(title, f"Share of the off-diagonal variation, {text}.", explanation, "decomposition")
+
+
+def _best_and_worst(analysis: Analysis) -> Iterator[Finding]:
+    cells = analysis.transfers
+    cells = cells[(cells["kind"] == "finetune") & (cells["source"] != cells["target"]) & cells["pgf"].notna()]
+    told = []
+    for model, rows in cells.groupby("model", sort=False):
+        best, worst = rows.loc[rows["pgf"].idxmax()], rows.loc[rows["pgf"].idxmin()]
+        prefix = f"{printable(str(model))}: " if len(analysis.models) > 1 else ""
+        told.append(
+            f"{prefix}most helped {label_of(best['source'])} → {label_of(best['target'])} ({best['pgf']:+.2f}), "
+            f"most harmed {label_of(worst['source'])} → {label_of(worst['target'])} ({worst['pgf']:+.2f})"
+        )
+    if told:
+        yield Finding(
+            "The strongest transfers",
+            "; ".join(told) + ".",
+            "Losses are unbounded while gains end at 1: with a small gap, a few items make a large negative PGF.",
+            "matrix",
+        )
+
+
+def _scale(analysis: Analysis) -> Iterator[Finding]:
+    trend = analysis.scale[analysis.scale["measure"] == "transferability_pos"]
+    means = trend["mean"].dropna()
+    if len(means) < 2:
+        return
+    rising = bool((means.diff().dropna() > 0).all())
+    falling = bool((means.diff().dropna() < 0).all())
+    direction = "grows" if rising else "shrinks" if falling else "does not follow a line"
+    steps = [
+        f"{printable(before['model'])} to {printable(row['model'])} {row['step']:+.4f} (p = {row['p_value']:.2g})"
+        for (_, before), (_, row) in zip(trend.iloc[:-1].iterrows(), trend.iloc[1:].iterrows(), strict=True)
+        if pd.notna(row["p_value"])
+    ]
+    listed = ", ".join(
+        f"{printable(row['model'])} {row['mean']:.4f}" for _, row in trend.iterrows() if pd.notna(row["mean"])
+    )
+    explanation = "Paired Wilcoxon over tasks: " + "; ".join(steps) + "." if steps else ""
+    yield Finding(
+        f"Positive transferability {direction} over the models given",
+        f"Mean over tasks: {listed}.",
+        explanation,
+        "scale",
+    )
+
+
+def _cliques(analysis: Analysis) -> Iterator[Finding]:
+    told = []
+    for model, summary in analysis.summary["models"].items():
+        largest = summary["largest_clique"]
+        parts = []
+        for sign in ("positive", "negative"):
+            size = largest[sign]["size"]
+            if size:
+                first = largest[sign]["cliques"][0]
+                others = "" if len(largest[sign]["cliques"]) == 1 else " and others"
+                parts.append(f"largest {sign} of {size} ({list_labels(first)}{others})")
+        if parts:
+            told.append((f"{printable(model)}: " if len(analysis.models) > 1 else "") + ", ".join(parts))
+    if told:
+        yield Finding(
+            "Cliques",
+            "; ".join(told) + ".",
+            "When targets rise or fall whatever one trains on, large same-sign cliques follow by themselves: size "
+            "is no evidence of mutual help unless it beats a null that keeps each target's column.",
+            "cliques",
+        )
+
+
+def _personas(analysis: Analysis) -> Iterator[Finding]:
+    consistent = analysis.summary["personas_in_every_model"]
+    listed = [f"{persona} {list_labels(tasks)}" for persona, tasks in consistent.items() if tasks]
+    several = len(analysis.models) > 1
+    if not listed:
+        if several:
+            yield Finding("No persona holds in every model", "Labels change with the model.", "", "personas")
+        return
+    where = "in every model" if several else "in this model"
+    yield Finding(
+        f"Personas that hold {where}",
+        "; ".join(listed) + ".",
+        "A label means beyond the mean over these tasks, no more; it is a rank, and it moves with the ceiling and "
+        "with the diagonal.",
+        "personas",
+    )
+
+
+def _constant_answers(analysis: Analysis) -> Iterator[Finding]:
+    rows = analysis.diagnostics
+    rows = rows[(rows["scope"] == "target") & (rows["check"] == "constant_answer") & rows["flagged"].astype(bool)]
+    if rows.empty:
+        return
+    listed = "; ".join(
+        f"{printable(row.model)}, {label_of(row.target)}: {row.message.split(' score')[0]}"
+        for row in rows.itertuples()
+    )
+    yield Finding(
+        "Some cells are a constant answer",
+        f"Runs that score exactly what one letter throughout would: {listed}.",
+        "Such a cell measures the letter frequencies of the test set, not a skill, however small its seed spread.",
+        "diagnostics",
+    )
+
+
+def _baselines(analysis: Analysis) -> Iterator[Finding]:
+    rows = analysis.diagnostics[analysis.diagnostics["flagged"].astype(bool)]
+    low = rows[rows["check"] == "baseline_at_chance"]
+    drift = rows[rows["check"] == "baseline_drift"]
+    if len(low):
+        listed = "; ".join(
+            f"{printable(str(model))}: {list_labels(list(group['target']))}"
+            for model, group in low.groupby("model", sort=False)
+        )
+        yield Finding(
+            "Baselines at or below chance",
+            listed + ".",
+            "From there any finetune that teaches the answer format looks like transfer.",
+            "diagnostics",
+        )
+    if len(drift):
+        worst = drift.loc[drift["value"].idxmax()]
+        yield Finding(
+            "The untouched model does not repeat its own score",
+            f"{len(drift)} model-target pairs have baselines that differ between seeds, the most "
+            f"{label_of(worst['target'])} in {printable(worst['model'])} ({worst['value'] * 100:.1f} points).",
+            "That is evaluation noise, and it enters every PGF of the column.",
+            "diagnostics",
+        )
+
+
+def _ceiling(analysis: Analysis) -> Iterator[Finding]:
+    summary = analysis.summary["ceiling_sensitivity"]
+    chosen = analysis.settings.ceiling
+    told = []
+    for name, values in summary.items():
+        known = [tau for tau in values["kendall_tau_transferability_pos"].values() if tau is not None]
+        if name != chosen and known:
+            told.append(f"{printable(name)} {min(known):.2f}" + (f" to {max(known):.2f}" if len(known) > 1 else ""))
+    if told:
+        yield Finding(
+            "How far the ceiling decides",
+            f"Kendall tau of the sources' transferability against the ceiling ‘{printable(chosen)}’: "
+            + "; ".join(told)
+            + ".",
+            "A ceiling rescales a whole column: signs, and the order of sources for one target, cannot change; "
+            "only what is summed over targets does.",
+            "ceilings",
+        )
+
+
+def _holes(analysis: Analysis) -> Iterator[Finding]:
+    holes = {m: (s["n_holes"], s["n_cells"]) for m, s in analysis.summary["models"].items() if s["n_holes"]}
+    if holes:
+        listed = "; ".join(f"{printable(m)}: {n} of {cells}" for m, (n, cells) in holes.items())
+        yield Finding(
+            "The matrix has holes",
+            f"Missing or undefined cells, {listed}.",
+            "They are left out of every sum and count, never taken as zero.",
+            "matrix",
+        )

@@ -1,0 +1,63 @@
+"""What is known of a task before any model has seen it.
+
+All fractions are in [0, 1]. A task that is not in a registry is still a task: facts that are not known
+are ``None`` and whatever needs them (human ceiling, chance, constant answers) says that it was left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["GRANULARITIES", "LEVELS", "Task"]
+
+LEVELS = ("low", "mid", "high")
+GRANULARITIES = ("pixel", "crop", "image")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Facts of one task.
+
+    Parameters
+    ----------
+    name
+        Canonical name.
+    abbreviation
+        Two or three letters for figures.
+    level
+        Perceptual level, one of `LEVELS`.
+    granularity
+        Where the answer lies in the picture, one of `GRANULARITIES`.
+    n_items
+        Items of the evaluation split.
+    n_choices
+        Options of each item.
+    human
+        Human accuracy, the ``human`` ceiling.
+    letter_counts
+        How often each letter is the right answer; sums to `n_items`.
+    label_version
+        Which release of the answers `letter_counts` describes.
+    """
+
+    name: str
+    abbreviation: str
+    level: str
+    granularity: str
+    n_items: int
+    n_choices: int
+    human: float
+    letter_counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    label_version: str = ""
+
+    @property
+    def chance(self) -> float:
+        """Expected accuracy of a uniform guess."""
+        return 1 / self.n_choices
+
+    @property
+    def majority(self) -> float:
+        """Accuracy of the best constant answer."""
+        return max(self.letter_counts.values()) / self.n_items
