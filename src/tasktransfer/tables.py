@@ -142,9 +142,7 @@ def _read_parquet(path: Path) -> RawTable:
     try:
         frame = pq.read_table(path).to_pandas()
     except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})"
-        ) from error
+        raise InputError(f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from error
     frame.columns = frame.columns.map(str)
     return RawTable(frame.reset_index(drop=True), str(path), np.arange(1, len(frame) + 1), "row")
 

@@ -80,9 +80,7 @@ def _additive_fit(values: np.ndarray, defined: np.ndarray) -> tuple[np.ndarray, 
     """Least-squares source_i + target_j on the defined cells, from the normal equations (2n x 2n)."""
     n_tasks = len(values)
     weight = defined.astype(float)
-    normal = np.block(
-        [[np.diag(weight.sum(axis=1)), weight], [weight.T, np.diag(weight.sum(axis=0))]]
-    )
+    normal = np.block([[np.diag(weight.sum(axis=1)), weight], [weight.T, np.diag(weight.sum(axis=0))]])
     right = np.concatenate([np.nansum(values, axis=1), np.nansum(values, axis=0)])
     solution, _, rank, _ = np.linalg.lstsq(normal, right, rcond=1e-10)
     return solution[:n_tasks], solution[n_tasks:], int(rank)

@@ -63,7 +63,7 @@ def constant_answers(accuracies: pd.DataFrame) -> pd.Series:
     pandas.Series
         Text, aligned with `accuracies`; NaN where it cannot be told.
     """
-    told = []
+    told: list[str | float] = []
     for row in accuracies.itertuples():
         task = find_task(row.target)
         if not np.isnan(row.top_share):
@@ -132,7 +132,7 @@ def _target_checks(
     runs = pgf[(pgf["model"] == model) & (pgf["kind"] == "finetune") & (pgf["source"] != pgf["target"])]
     cells = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
     cells = cells[cells["source"] != cells["target"]]
-    for target in dict.fromkeys(cells["target"]):
+    for target in dict.fromkeys(transfers.loc[transfers["model"] == model, "target"]):
         checks = (
             *_baseline_checks(accuracies[(accuracies["kind"] == "base") & (accuracies["target"] == target)]),
             *_collapse_check(accuracies, letters, target),
@@ -143,10 +143,14 @@ def _target_checks(
             yield {"model": model, "scope": "target", "target": target, **check}
 
 
-def _check(
-    check: str, value: float, threshold: float, flagged: bool, message: str
-) -> dict[str, Any]:
-    return {"check": check, "value": value, "threshold": threshold, "flagged": bool(flagged), "message": message}
+def _check(check: str, value: float, threshold: float, flagged: bool, message: str) -> dict[str, Any]:
+    return {
+        "check": check,
+        "value": value,
+        "threshold": threshold,
+        "flagged": bool(flagged),
+        "message": message,
+    }
 
 
 def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -215,9 +219,7 @@ def _column_checks(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
     yield _check("one_column_effect", share, SAME_WAY_SHARE, share >= SAME_WAY_SHARE, told)
 
 
-def _model_checks(
-    model: str, transfers: pd.DataFrame, decomposition: Decomposition
-) -> Iterator[dict[str, Any]]:
+def _model_checks(model: str, transfers: pd.DataFrame, decomposition: Decomposition) -> Iterator[dict[str, Any]]:
     values = without_self(matrix(transfers, model))
     defined = values[~np.isnan(values)]
     finetuned = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]

@@ -13,11 +13,13 @@ from tasktransfer.analysis.cliques import SIGNS, CliqueSearch, find_cliques, joi
 from tasktransfer.analysis.decomposition import Decomposition, decompose
 from tasktransfer.analysis.diagnostics import diagnose
 from tasktransfer.analysis.graph import transfer_edges
-from tasktransfer.analysis.personas import PERSONAS, assign_personas, consistent_personas
-from tasktransfer.analysis.pgf import ZERO, matrix, models_of, pgf_table, tasks_of, transfers_table
+from tasktransfer.analysis.personas import assign_personas, consistent_personas
+from tasktransfer.analysis.pgf import matrix, models_of, pgf_table, tasks_of, transfers_table
 from tasktransfer.analysis.scale import scale_trend
+from tasktransfer.analysis.sensitivity import ceiling_sensitivity, sensitivity_summary
+from tasktransfer.analysis.summary import summarize_model
 from tasktransfer.analysis.taxonomy import average_by_taxonomy
-from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer, without_self
+from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
 from tasktransfer.errors import SettingsError, closest
 from tasktransfer.tasks import find_task
 
@@ -132,18 +134,18 @@ def analyze(
     edges = _edges_table(matrices, settings)
     searches = {(m, sign): find_cliques(matrices[m], sign) for m in models for sign in SIGNS}
     diagnostics = diagnose(accuracies, pgf, transfers, decompositions)
-    ceiling_rows = _ceilings_table(accuracies, ceilings, tasks, settings)
+    ceiling_rows = ceiling_sensitivity(accuracies, ceilings, include_self=settings.include_self)
     scale = scale_trend(tasks)
     summary = {
         "settings": asdict(settings),
         "models": {
-            model: _model_summary(model, transfers, tasks, edges, decompositions[model], searches)
+            model: summarize_model(model, transfers, tasks, edges, decompositions[model], searches)
             for model in models
         },
         "personas_in_every_model": consistent_personas(
             {model: rows.set_index("task")["persona"] for model, rows in tasks.groupby("model", sort=False)}
         ),
-        "ceiling_sensitivity": _ceiling_summary(ceiling_rows, settings),
+        "ceiling_sensitivity": sensitivity_summary(ceiling_rows, settings.ceiling),
         "notes": [*notes, *_cut_notes(searches)],
     }
     return Analysis(
@@ -239,110 +241,3 @@ def _decomposition_table(decompositions: dict[str, Decomposition]) -> pd.DataFra
         frame.insert(0, "model", model)
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
-
-
-def _ceilings_table(
-    accuracies: pd.DataFrame, ceilings: dict[str, pd.DataFrame], tasks: pd.DataFrame, settings: Settings
-) -> pd.DataFrame:
-    """Aggregates and personas of every task under every ceiling the data allow, on the raw PGF."""
-    parts = []
-    for name, table in ceilings.items():
-        pgf = pgf_table(accuracies, table)
-        transfers = transfers_table(pgf, confidence=settings.confidence)
-        means = pgf[pgf["kind"] == "finetune"].groupby(["model", "target"], sort=False)
-        columns = means[["ceiling", "baseline", "gap"]].mean()
-        for model in models_of(transfers):
-            values = matrix(transfers, model)
-            aggregates = aggregate_transfer(values, include_self=settings.include_self)
-            frame = aggregates.assign(persona=assign_personas(aggregates)).reset_index()
-            frame = frame.merge(
-                columns.loc[[model]].reset_index("model", drop=True),
-                left_on="task",
-                right_index=True,
-                how="left",
-            )
-            frame.insert(0, "model", model)
-            frame.insert(1, "ceiling_name", name)
-            parts.append(frame)
-    order = ["model", "ceiling_name", "task", "ceiling", "baseline", "gap", *AGGREGATES, "persona"]
-    return pd.concat(parts, ignore_index=True)[order]
-
-
-def _ceiling_summary(ceilings: pd.DataFrame, settings: Settings) -> dict[str, Any]:
-    """Rank agreement of transferability with the chosen ceiling, and the labels that hold in every model."""
-    from scipy import stats
-
-    summary: dict[str, Any] = {}
-    chosen = ceilings[ceilings["ceiling_name"] == settings.ceiling]
-    for name, rows in ceilings.groupby("ceiling_name", sort=False):
-        agreement = {}
-        for model, of_model in rows.groupby("model", sort=False):
-            here = of_model.set_index("task")["transferability_pos"]
-            there = chosen[chosen["model"] == model].set_index("task")["transferability_pos"]
-            pair = pd.concat([here, there], axis=1).dropna()
-            varied = len(pair) > 1 and bool((pair.nunique() > 1).all())
-            tau = stats.kendalltau(pair.iloc[:, 0], pair.iloc[:, 1]).statistic if varied else np.nan
-            agreement[str(model)] = None if np.isnan(tau) else float(tau)
-        labels = {m: of_model.set_index("task")["persona"] for m, of_model in rows.groupby("model", sort=False)}
-        summary[str(name)] = {
-            "kendall_tau_transferability_pos": agreement,
-            "personas_in_every_model": consistent_personas({str(m): s for m, s in labels.items()}),
-        }
-    return summary
-
-
-def _model_summary(
-    model: str,
-    transfers: pd.DataFrame,
-    tasks: pd.DataFrame,
-    edges: pd.DataFrame,
-    decomposition: Decomposition,
-    searches: dict[tuple[str, str], CliqueSearch],
-) -> dict[str, Any]:
-    rows = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
-    values = without_self(matrix(transfers, model))
-    defined = values[~np.isnan(values)]
-    of_model = tasks[tasks["model"] == model]
-    edge_signs = edges.loc[edges["model"] == model, "sign"]
-    largest = {}
-    for sign in SIGNS:
-        search = searches[model, sign]
-        size = len(search.cliques[0]) if search.cliques else 0
-        largest[sign] = {
-            "size": size,
-            "cliques": [list(clique) for clique in search.cliques if len(clique) == size][:20],
-            "n_maximal": len(search.cliques),
-            "complete": search.complete,
-        }
-    return {
-        "n_sources": int(rows["source"].nunique()),
-        "n_targets": int(rows["target"].nunique()),
-        "n_seeds": int(rows["n_seeds"].max()) if len(rows) else 0,
-        "n_cells": len(rows),
-        "n_holes": int(rows["pgf"].isna().sum()),
-        "mean_pgf": float(defined.mean()) if len(defined) else None,
-        "n_positive": int((defined > ZERO).sum()),
-        "n_negative": int((defined < -ZERO).sum()),
-        "share_negative": float((defined < -ZERO).mean()) if len(defined) else None,
-        "mean_self_transfer": _mean(of_model["self_transfer"]),
-        **{f"mean_{name}": _mean(of_model[name]) for name in AGGREGATES},
-        "variance_share": {
-            str(name): None if np.isnan(share) else float(share)
-            for name, share in decomposition.shares["share"].items()
-        },
-        "edges": {sign: int((edge_signs == sign).sum()) for sign in SIGNS},
-        "largest_clique": largest,
-        "personas": {
-            persona: [
-                str(task)
-                for task, text in zip(of_model["task"], of_model["persona"], strict=True)
-                if persona in text.split(";")
-            ]
-            for persona in PERSONAS
-        },
-    }
-
-
-def _mean(values: pd.Series) -> float | None:
-    known = values.dropna()
-    return float(known.mean()) if len(known) else None

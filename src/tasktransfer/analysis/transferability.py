@@ -26,7 +26,7 @@ AGGREGATES = ("transferability_pos", "transferability_neg", "malleability_pos", 
 
 def without_self(matrix: pd.DataFrame) -> np.ndarray:
     """Values of a square matrix with the diagonal as holes."""
-    values = matrix.to_numpy(dtype=float, copy=True)
+    values: np.ndarray = matrix.to_numpy(dtype=float, copy=True)
     np.fill_diagonal(values, np.nan)
     return values
 

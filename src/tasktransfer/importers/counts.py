@@ -91,6 +91,7 @@ def accuracies_from_counts(raw: RawTable, model: str | None, unit: str | None) -
     needed = ["source", "seed", "target"] if model is not None else ["model", "source", "seed", "target"]
     require_columns(raw, needed, "an accuracy table")
     frame = key_columns(raw, model)
+    stated = _accuracy(raw, unit) if "accuracy" in raw.frame else np.full(len(frame), np.nan)
     if "n_items" in raw.frame:
         frame["n_items"] = number_column(raw, "n_items", low=1, integer=True)
     else:
@@ -98,19 +99,19 @@ def accuracies_from_counts(raw: RawTable, model: str | None, unit: str | None) -
     if "n_correct" in raw.frame:
         require_columns(raw, ["n_items"], "a table with n_correct")
         frame["n_correct"] = number_column(raw, "n_correct", low=0, integer=True)
-        above = (frame["n_correct"] > frame["n_items"]).to_numpy()
-        if above.any():
-            position = int(np.flatnonzero(above)[0])
-            raise InputError(f"{raw.at(position)}: n_correct is above n_items")
-        frame["accuracy"] = frame["n_correct"] / frame["n_items"]
-        if "accuracy" in raw.frame:
-            _require_agreement(raw, frame, _accuracy(raw, unit))
+        _require_agreement(raw, frame, stated)
+        counted = frame["n_correct"] / frame["n_items"]
+        frame["accuracy"] = counted.where(counted.notna(), stated)
     else:
         require_columns(raw, ["accuracy"], "an accuracy table without n_correct")
-        frame["accuracy"] = _accuracy(raw, unit)
+        frame["accuracy"] = stated
         frame["n_correct"] = _counts_of(frame["accuracy"] * frame["n_items"])
-    frame = refuse_conflicts(frame, ACCURACY_KEY, ["accuracy", "n_items"], raw.name)
-    return frame.reindex(columns=list(ACCURACY_COLUMNS))
+    if set(ACCURACY_COLUMNS) <= set(raw.frame.columns):  # our own table: what came as PGF only stays so
+        frame["pgf"] = np.where(frame["accuracy"].isna(), number_column(raw, "pgf", high=1.0), np.nan)
+        for column in ("top_share", "n_choices"):
+            frame[column] = number_column(raw, column)
+    frame = frame.reindex(columns=list(ACCURACY_COLUMNS))
+    return refuse_conflicts(frame, ACCURACY_KEY, ["accuracy", "n_items", "pgf"], raw.name)
 
 
 def _counts_of(right: pd.Series) -> pd.Series:
@@ -139,10 +140,16 @@ def _accuracy(raw: RawTable, unit: str | None) -> np.ndarray:
 
 
 def _require_agreement(raw: RawTable, frame: pd.DataFrame, stated: np.ndarray) -> None:
-    apart = np.abs(frame["accuracy"].to_numpy() - stated) * frame["n_items"].to_numpy() > 0.5
-    if apart.any():
-        position = int(np.flatnonzero(apart)[0])
-        raise InputError(
-            f"{raw.at(position)}: accuracy {stated[position]:g} does not agree with n_correct / n_items = "
-            f"{frame['accuracy'].iloc[position]:g}"
-        )
+    right, items = frame["n_correct"].to_numpy(), frame["n_items"].to_numpy()
+    faults = {
+        "n_correct without n_items": ~np.isnan(right) & np.isnan(items),
+        "n_correct above n_items": right > items,
+        "accuracy that is not n_correct / n_items": np.abs(right / items - stated) * items > 0.5,
+    }
+    for what, bad in faults.items():
+        if bad.any():
+            position = int(np.flatnonzero(bad)[0])
+            raise InputError(
+                f"{raw.at(position)}: {what} (n_correct {right[position]:g}, n_items {items[position]:g}, "
+                f"accuracy {stated[position]:g})"
+            )

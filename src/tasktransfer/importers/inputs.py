@@ -103,12 +103,7 @@ def _read_one(raw: RawTable, name: str | None, unit: str | None) -> tuple[pd.Dat
     if "item" in columns:
         return accuracies_from_predictions(raw, name), []
     if {"accuracy", "n_correct"} & columns:
-        table = accuracies_from_counts(raw, name, unit)
-        if "pgf" in columns:  # our own accuracies table: values without counts travel as reported PGF
-            from tasktransfer.tables import number_column
-
-            table["pgf"] = number_column(raw, "pgf", high=1.0)[table.index]
-        return table, []
+        return accuracies_from_counts(raw, name, unit), []
     raise InputError(
         f"{raw.name}: cannot tell what this table is; accepted are columns {', '.join(PUBLISHED_COLUMNS)} "
         f"(published PGF), or model, source, seed, target with accuracy or n_correct and n_items, or with item "

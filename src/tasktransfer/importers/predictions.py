@@ -96,9 +96,7 @@ def _without_repeats(table: pa.Table, name: str) -> pa.Table:
         first = clash.slice(0, 1).to_pylist()[0]
         where = ", ".join(f"{column} {quoted([first[column]])}" for column in key if first[column])
         raise InputError(f"{name}: conflicting duplicates for {where}: scores differ")
-    return unique.rename_columns(
-        [*key, "score", "score_max", "predicted", "answer"]
-    ).drop_columns(["score_max"])
+    return unique.rename_columns([*key, "score", "score_max", "predicted", "answer"]).drop_columns(["score_max"])
 
 
 def _top_shares(table: pa.Table) -> pd.DataFrame:

@@ -48,9 +48,7 @@ class RecoveredCounts(NamedTuple):
     baseline_correct: dict[str, int]
 
 
-def recover_counts(
-    pgf_by_seed: dict[str, np.ndarray], item_counts: range = ITEM_COUNTS
-) -> RecoveredCounts | None:
+def recover_counts(pgf_by_seed: dict[str, np.ndarray], item_counts: range = ITEM_COUNTS) -> RecoveredCounts | None:
     """Find the item count and baselines that reproduce one target's PGF values bit for bit.
 
     Parameters

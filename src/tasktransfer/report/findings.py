@@ -85,7 +85,9 @@ def _overall(analysis: Analysis) -> Iterator[Finding]:
     net = [m for m, s in analysis.summary["models"].items() if s["mean_pgf"] is not None and s["mean_pgf"] < 0]
     if net:
         named = ", ".join(printable(model) for model in net)
-        title = "The typical finetune harms" if len(net) == len(means) else f"In {named} the typical finetune harms"
+        title = (
+            "The typical finetune harms" if len(net) == len(means) else f"In {named} the typical finetune harms"
+        )
     else:
         title = "The typical finetune helps the other tasks on average"
     text = _per_model(analysis, "mean off-diagonal PGF {mean_pgf:+.3f}, {n_positive} cells up, {n_negative} down")
@@ -256,7 +258,9 @@ def _ceiling(analysis: Analysis) -> Iterator[Finding]:
     for name, values in summary.items():
         known = [tau for tau in values["kendall_tau_transferability_pos"].values() if tau is not None]
         if name != chosen and known:
-            told.append(f"{printable(name)} {min(known):.2f}" + (f" to {max(known):.2f}" if len(known) > 1 else ""))
+            told.append(
+                f"{printable(name)} {min(known):.2f}" + (f" to {max(known):.2f}" if len(known) > 1 else "")
+            )
     if told:
         yield Finding(
             "How far the ceiling decides",

@@ -1,0 +1,33 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Both set up what they need in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test test-all check figures reproduction clean
+
+demo: $(STAMP)
+	$(BIN)/tasktransfer demo --out demo-out
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# docs/reproduction.md from the paper's released tables: make reproduction PUBLISHED=../shared/published_pgf
+reproduction: $(STAMP)
+	$(BIN)/python docs/reproduction.py $(PUBLISHED) > docs/reproduction.md.new
+	mv docs/reproduction.md.new docs/reproduction.md
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $(STAMP)
+
+clean:
+	rm -rf .venv demo-out

@@ -1,0 +1,98 @@
+"""tasktransfer: how finetuning a vision-language model on one task changes what it can do on others.
+
+The public names, in the order of the flow. They are loaded when first used, so that importing the package costs
+nothing and reaches no torch.
+
+>>> import tasktransfer as tt
+>>> sorted(tt.__all__) == sorted(dir(tt))
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    # in
+    "read_accuracies": "importers.inputs",
+    "recover_counts": "importers.published",
+    "find_task": "tasks",
+    "simulate_study": "analysis.simulation",
+    # pgf
+    "ceiling_table": "analysis.ceilings",
+    "pgf_table": "analysis.pgf",
+    "transfers_table": "analysis.pgf",
+    "matrix": "analysis.pgf",
+    # structure
+    "aggregate_transfer": "analysis.transferability",
+    "assign_personas": "analysis.personas",
+    "average_by_taxonomy": "analysis.taxonomy",
+    "scale_trend": "analysis.scale",
+    "decompose": "analysis.decomposition",
+    "transfer_edges": "analysis.graph",
+    "transfer_graph": "analysis.graph",
+    "find_cliques": "analysis.cliques",
+    "diagnose": "analysis.diagnostics",
+    # all of it
+    "Settings": "analysis.pipeline",
+    "Analysis": "analysis.pipeline",
+    "analyze": "analysis.pipeline",
+    "compare": "analysis.comparison",
+    # out
+    "find_findings": "report.findings",
+    "write_figures": "report.figures",
+    "render_report": "report.html",
+    "save_analysis": "report.save",
+    # errors
+    "TaskTransferError": "errors",
+    "InputError": "errors",
+    "SettingsError": "errors",
+    "OutputError": "errors",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"tasktransfer.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'tasktransfer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+if TYPE_CHECKING:
+    from tasktransfer.analysis.ceilings import ceiling_table as ceiling_table
+    from tasktransfer.analysis.cliques import find_cliques as find_cliques
+    from tasktransfer.analysis.comparison import compare as compare
+    from tasktransfer.analysis.decomposition import decompose as decompose
+    from tasktransfer.analysis.diagnostics import diagnose as diagnose
+    from tasktransfer.analysis.graph import transfer_edges as transfer_edges
+    from tasktransfer.analysis.graph import transfer_graph as transfer_graph
+    from tasktransfer.analysis.personas import assign_personas as assign_personas
+    from tasktransfer.analysis.pgf import matrix as matrix
+    from tasktransfer.analysis.pgf import pgf_table as pgf_table
+    from tasktransfer.analysis.pgf import transfers_table as transfers_table
+    from tasktransfer.analysis.pipeline import Analysis as Analysis
+    from tasktransfer.analysis.pipeline import Settings as Settings
+    from tasktransfer.analysis.pipeline import analyze as analyze
+    from tasktransfer.analysis.scale import scale_trend as scale_trend
+    from tasktransfer.analysis.simulation import simulate_study as simulate_study
+    from tasktransfer.analysis.taxonomy import average_by_taxonomy as average_by_taxonomy
+    from tasktransfer.analysis.transferability import aggregate_transfer as aggregate_transfer
+    from tasktransfer.errors import InputError as InputError
+    from tasktransfer.errors import OutputError as OutputError
+    from tasktransfer.errors import SettingsError as SettingsError
+    from tasktransfer.errors import TaskTransferError as TaskTransferError
+    from tasktransfer.importers.inputs import read_accuracies as read_accuracies
+    from tasktransfer.importers.published import recover_counts as recover_counts
+    from tasktransfer.report.figures import write_figures as write_figures
+    from tasktransfer.report.findings import find_findings as find_findings
+    from tasktransfer.report.html import render_report as render_report
+    from tasktransfer.report.save import save_analysis as save_analysis
+    from tasktransfer.tasks import find_task as find_task

@@ -1,0 +1,163 @@
+"""The command line. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasktransfer.errors import InputError, TaskTransferError
+
+if TYPE_CHECKING:
+    from tasktransfer.analysis.pipeline import Analysis
+
+__all__ = ["app", "main"]
+
+MESSAGE_BYTES = 3500
+
+app = typer.Typer(
+    name="tasktransfer",
+    help="Measure how finetuning a vision-language model on one task changes the others.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Tables (.csv, .tsv, .parquet) or folders; NAME=path names the model. Models in size order.",
+        show_default=False,
+    ),
+]
+Unit = Annotated[
+    str | None, typer.Option(help="Unit of accuracies, fraction or percent; read off when not given.")
+]
+Ceiling = Annotated[str, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.", show_default=False)]
+
+
+@app.command()
+def analyze(
+    inputs: Inputs,
+    out: Out,
+    ceiling: Ceiling = "perfect",
+    include_self: Annotated[bool, typer.Option("--include-self", help="Count self-transfer in the sums.")] = False,
+    on: Annotated[str, typer.Option(help="Draw graph, cliques and personas on raw or interaction.")] = "raw",
+    top_share: Annotated[float, typer.Option(help="Share of the cells of each sign kept as edges.")] = 0.20,
+    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of whatever draws random numbers.")] = 0,
+    unit: Unit = None,
+) -> None:
+    """Analyze results: matrix, graph, cliques, personas, diagnostics, figures and one report."""
+    from tasktransfer.analysis.pipeline import Settings
+    from tasktransfer.report.save import save_analysis
+
+    settings = Settings(
+        ceiling=ceiling,
+        include_self=include_self,
+        on=on,
+        top_share=top_share,
+        confidence=confidence,
+        seed=seed,
+    )
+    _keep_inputs_safe(inputs, out)
+    analysis = _analysis(inputs, settings, unit)
+    report = save_analysis(analysis, out)
+    _tell_findings(analysis)
+    typer.echo(f"\nReport: {report}")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Table or folder; NAME=path names its model.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Table or folder to hold against A.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write agreement.csv, cells.csv and figures.")
+    ] = None,
+    ceiling: Ceiling = "perfect",
+    top_share: Annotated[float, typer.Option(help="Share of the cells of each sign kept as edges.")] = 0.20,
+    unit: Unit = None,
+) -> None:
+    """Hold two sets of results against each other, model by model."""
+    from tasktransfer.analysis.comparison import compare as compare_analyses
+    from tasktransfer.analysis.pipeline import Settings
+    from tasktransfer.report.side_by_side import comparison_lines, save_comparison
+
+    settings = Settings(ceiling=ceiling, top_share=top_share)
+    if out is not None:
+        _keep_inputs_safe([first, second], out)
+    comparison = compare_analyses(*(_analysis([text], settings, unit) for text in (first, second)))
+    for line in comparison_lines(comparison):
+        typer.echo(line)
+    if out is not None:
+        save_comparison(comparison, out)
+        typer.echo(f"\nWritten to {out}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")] = Path("demo-out"),
+    seed: Annotated[int, typer.Option(help="Seed of the simulated study.")] = 0,
+) -> None:
+    """Simulate a study with a known truth, analyze it, and tell how much of the truth came back."""
+    from tasktransfer.report.demo import run_demo
+
+    for line in run_demo(out, seed=seed):
+        typer.echo(line)
+
+
+def _analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:
+    from tasktransfer.analysis.pipeline import analyze as analyze_accuracies
+    from tasktransfer.importers.inputs import read_accuracies
+
+    accuracies = read_accuracies(*inputs, unit=unit)
+    analysis = analyze_accuracies(accuracies.table, settings, notes=accuracies.notes)
+    for note in analysis.summary["notes"]:
+        typer.echo(f"note: {note}", err=True)
+    return analysis
+
+
+def _keep_inputs_safe(inputs: list[str], out: Path) -> None:
+    """Refuse to write over a file that is being read."""
+    from tasktransfer.importers.inputs import split_name
+
+    for text in inputs:
+        _, path = split_name(text)
+        if path.is_file() and path.resolve().parent == out.resolve():
+            raise InputError(
+                f"{path}: lies in the output folder {out} and could be overwritten; choose another --out"
+            )
+
+
+def _tell_findings(analysis: Analysis) -> None:
+    from tasktransfer.report.findings import find_findings
+
+    for finding in find_findings(analysis):
+        typer.echo(f"{finding.title}. {finding.text}")
+
+
+def main() -> None:
+    """Run the command line; every error of ours ends as one short message and exit status 2."""
+    try:
+        app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except TaskTransferError as error:
+        _refuse(str(error))
+    except typer.TyperException as error:  # unknown commands and options, values of the wrong type
+        _refuse(error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("stopped", err=True)
+        sys.exit(130)
+
+
+def _refuse(message: str) -> None:
+    cut = message.encode("utf-8", "backslashreplace")[:MESSAGE_BYTES].decode("utf-8", "ignore")
+    typer.echo(f"error: {cut}", err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
