@@ -94,6 +94,7 @@ TRANSFER_COLUMNS = (
     "flags",
 )
 
+_TRUTHS = {"true": 1.0, "false": 0.0}
 _HOLES = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
 
 
@@ -201,9 +202,15 @@ def text_column(raw: RawTable, column: str, *, empty: bool = True) -> pd.Series:
 
 
 def number_column(
-    raw: RawTable, column: str, *, low: float = -np.inf, high: float = np.inf, integer: bool = False
+    raw: RawTable,
+    column: str,
+    *,
+    low: float = -np.inf,
+    high: float = np.inf,
+    integer: bool = False,
+    truth: bool = False,
 ) -> np.ndarray:
-    """A column as float64; empty, NaN and NA are holes (NaN).
+    """A column as float64; empty, NaN and NA are holes (NaN), and with `truth` true and false are 1 and 0.
 
     Raises
     ------
@@ -212,6 +219,8 @@ def number_column(
     """
     values = raw.frame[column]
     if values.dtype == object or not pd.api.types.is_numeric_dtype(values):
+        if truth:
+            values = values.map(lambda v: _TRUTHS.get(v.strip().lower(), v) if isinstance(v, str) else v)
         numbers = np.array([_number(raw, column, i, v) for i, v in enumerate(values)], dtype=float)
     else:
         numbers = values.to_numpy(dtype=float, na_value=np.nan)

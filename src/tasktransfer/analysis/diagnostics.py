@@ -104,8 +104,8 @@ def diagnose(
         rows.extend(_constant_runs(accuracies[here], letters[here]))
         rows.extend(_target_checks(model, accuracies[here], letters[here], pgf, transfers))
         rows.extend(_model_checks(model, transfers, decompositions[model]))
-    frame = pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
-    return frame.fillna({"source": "", "seed": "", "target": ""})
+    nowhere = {"source": "", "seed": "", "target": ""}
+    return pd.DataFrame([{**nowhere, **row} for row in rows], columns=list(DIAGNOSTIC_COLUMNS))
 
 
 def _constant_runs(accuracies: pd.DataFrame, letters: pd.Series) -> Iterator[dict[str, Any]]:

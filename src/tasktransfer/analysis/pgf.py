@@ -59,17 +59,19 @@ def pgf_table(accuracies: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     runs = accuracies[accuracies["kind"] != "base"].reset_index(drop=True)
     frame = runs.assign(**_baselines(accuracies, runs))
     frame = frame.merge(ceilings, on=["model", "target"], how="left", validate="many_to_one")
-    frame["gap"] = frame["ceiling"] - frame["baseline"]
-    frame["gain"] = frame["accuracy"] - frame["baseline"]
     same_items = frame["n_items"] == frame["baseline_items"]
     whole = same_items & frame["n_correct"].notna() & frame["baseline_correct"].notna()
-    counted = (frame["n_correct"] - frame["baseline_correct"]) / frame["n_items"]
-    frame["gain"] = counted.where(whole, frame["gain"])
+    # in items where both counts are known: no rounding of accuracies enters, and equal cells tie exactly
+    unit = frame["n_items"].where(whole, 1.0)
+    after = frame["n_correct"].where(whole, frame["accuracy"])
+    before = frame["baseline_correct"].where(whole, frame["baseline"])
+    frame["gap"] = (frame["ceiling"] * unit - before) / unit
+    frame["gain"] = (after - before) / unit
 
     reported_only = frame["pgf"].notna() & frame["accuracy"].isna()
     no_gap = frame["gap"] <= 1e-12
     under_one = ~no_gap & (frame["gap"] * frame["baseline_items"] < 1 - 1e-9)
-    computed = (frame["gain"] / frame["gap"]).where(~no_gap & ~under_one)
+    computed = ((after - before) / (frame["ceiling"] * unit - before)).where(~no_gap & ~under_one)
     at_reported_ceiling = frame["pgf"].notna() & (frame["ceiling"] == 1)
     undefined = (no_gap | under_one) & ~reported_only
     frame["pgf"] = frame["pgf"].where(at_reported_ceiling, computed).mask(undefined)

@@ -47,7 +47,7 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> pd.DataFram
     raw = _one_scorer(raw)
     keys = key_columns(raw, model)
     keys["item"] = text_column(raw, "item", empty=False)
-    keys["score"] = number_column(raw, value, low=0, high=1)
+    keys["score"] = number_column(raw, value, low=0, high=1, truth=True)
     predicted = text_column(raw, "predicted") if "predicted" in raw.frame else ""
     answer = text_column(raw, "answer") if "answer" in raw.frame else ""
     table = pa.Table.from_pandas(keys.assign(predicted=predicted, answer=answer), preserve_index=False)

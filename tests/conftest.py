@@ -1,0 +1,41 @@
+"""Where the paper's released tables are, and small studies to build tests on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tasktransfer.analysis.pipeline import Analysis, analyze
+from tasktransfer.importers.inputs import read_accuracies
+
+ROOT = Path(__file__).parents[1]
+PUBLISHED = Path(os.environ.get("TASKTRANSFER_PUBLISHED", ROOT.parent / "shared" / "published_pgf"))
+
+
+@pytest.fixture(scope="session")
+def published_inputs() -> list[str]:
+    """The released tables as NAME=path in size order; the test skips where they are absent."""
+    found = {size: next(iter(PUBLISHED.glob(f"*-{size}-instruct.csv")), None) for size in ("3B", "7B", "32B")}
+    if not all(found.values()):
+        pytest.skip("the paper's released tables are not here; set TASKTRANSFER_PUBLISHED to their folder")
+    return [f"{size}={path}" for size, path in found.items()]
+
+
+@pytest.fixture(scope="session")
+def published(published_inputs: list[str]) -> Analysis:
+    """The default analysis of the released tables."""
+    accuracies = read_accuracies(*published_inputs)
+    return analyze(accuracies.table, notes=accuracies.notes)
+
+
+@pytest.fixture(scope="session")
+def released(published_inputs: list[str]) -> pd.DataFrame:
+    """The released rows, read without our code, with a column model."""
+    parts = []
+    for text in published_inputs:
+        size, path = text.split("=", 1)
+        parts.append(pd.read_csv(path).assign(model=size))
+    return pd.concat(parts, ignore_index=True)
