@@ -19,7 +19,7 @@ from tasktransfer.analysis.personas import assign_personas, consistent_personas
 from tasktransfer.analysis.transferability import aggregate_transfer
 from tests.studies import square
 
-PAPER_ORDER = "VS AS VC RD RR SR JG CN FC SC MR OL FD".split()
+PAPER_ORDER = ["VS", "AS", "VC", "RD", "RR", "SR", "JG", "CN", "FC", "SC", "MR", "OL", "FD"]
 
 
 def labels(names) -> list[str]:
@@ -133,8 +133,8 @@ def test_cliques_of_the_paper(published):
     assert {m: s["positive"] for m, s in sizes.items()} == {"3B": 3, "7B": 4, "32B": 9}
     assert {m: s["negative"] for m, s in sizes.items()} == {"3B": 4, "7B": 3, "32B": 4}
     largest = published.summary["models"]["32B"]["largest_clique"]
-    assert [labels(c) for c in largest["positive"]["cliques"]] == ["VS AS VC RD RR SR JG CN FC".split()]
-    assert [labels(c) for c in largest["negative"]["cliques"]] == ["SC MR OL FD".split()]
+    assert [labels(c) for c in largest["positive"]["cliques"]] == [PAPER_ORDER[:9]]
+    assert [labels(c) for c in largest["negative"]["cliques"]] == [["SC", "MR", "OL", "FD"]]
     of_3b = published.cliques[(published.cliques["model"] == "3B") & (published.cliques["size"] == 3)]
     assert (of_3b["sign"] == "positive").sum() == 7
 

@@ -14,7 +14,6 @@ References
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import NamedTuple
 
 import networkx as nx
@@ -27,6 +26,7 @@ from tasktransfer.analysis.transferability import without_self
 __all__ = ["CLIQUE_LIMIT", "CliqueSearch", "find_cliques", "joined_names", "split_names"]
 
 CLIQUE_LIMIT = 100_000
+MEMBER_LIMIT = 2_000_000  # tasks over all cliques of one search; keeps the table of a dense matrix writable
 SIGNS = {"positive": 1, "negative": -1}
 
 
@@ -47,7 +47,7 @@ def find_cliques(matrix: pd.DataFrame, sign: str, *, limit: int = CLIQUE_LIMIT) 
     sign
         ``positive`` or ``negative``.
     limit
-        Stop after this many maximal cliques.
+        Stop after this many maximal cliques, or after `MEMBER_LIMIT` tasks in them.
 
     Returns
     -------
@@ -68,11 +68,22 @@ def find_cliques(matrix: pd.DataFrame, sign: str, *, limit: int = CLIQUE_LIMIT) 
     mutual = of_sign & of_sign.T
     graph = nx.Graph()
     graph.add_edges_from(np.argwhere(np.triu(mutual)).tolist())
-    found = [tuple(sorted(clique)) for clique in islice(nx.find_cliques(graph), limit + 1)]
-    complete = len(found) <= limit
-    found = sorted(found[:limit], key=lambda clique: (-len(clique), clique))
+    found, complete = _first_cliques(graph, limit)
+    found.sort(key=lambda clique: (-len(clique), clique))
     names = list(matrix.index)
     return CliqueSearch([tuple(names[node] for node in clique) for clique in found], complete)
+
+
+def _first_cliques(graph: nx.Graph, limit: int) -> tuple[list[tuple[int, ...]], bool]:
+    """Maximal cliques until one of the limits is reached, and whether none was."""
+    found: list[tuple[int, ...]] = []
+    n_members = 0
+    for clique in nx.find_cliques(graph):
+        if len(found) == limit or n_members > MEMBER_LIMIT:
+            return found, False
+        found.append(tuple(sorted(clique)))
+        n_members += len(clique)
+    return found, True
 
 
 def joined_names(names: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ A check that needs facts that are not there (answer counts, items, several seeds
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -129,18 +129,23 @@ def _constant_runs(accuracies: pd.DataFrame, letters: pd.Series) -> Iterator[dic
 def _target_checks(
     model: str, accuracies: pd.DataFrame, letters: pd.Series, pgf: pd.DataFrame, transfers: pd.DataFrame
 ) -> Iterator[dict[str, Any]]:
+    rows = accuracies.assign(letters=letters)
+    finetuned = rows[(rows["kind"] == "finetune") & (rows["source"] != rows["target"])]
     runs = pgf[(pgf["model"] == model) & (pgf["kind"] == "finetune") & (pgf["source"] != pgf["target"])]
     cells = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
     cells = cells[cells["source"] != cells["target"]]
+    checks_of: tuple[tuple[Callable[[pd.DataFrame], Iterator[dict[str, Any]]], pd.DataFrame], ...] = (
+        (_baseline_checks, rows[rows["kind"] == "base"]),
+        (_collapse_check, finetuned),
+        (_gap_checks, runs),
+        (_column_checks, cells),
+    )
+    columns = [(check, dict(list(table.groupby("target", sort=False)))) for check, table in checks_of]
     for target in dict.fromkeys(transfers.loc[transfers["model"] == model, "target"]):
-        checks = (
-            *_baseline_checks(accuracies[(accuracies["kind"] == "base") & (accuracies["target"] == target)]),
-            *_collapse_check(accuracies, letters, target),
-            *_gap_checks(runs[runs["target"] == target]),
-            *_column_checks(cells[cells["target"] == target]),
-        )
-        for check in checks:
-            yield {"model": model, "scope": "target", "target": target, **check}
+        for check, by_target in columns:
+            if target in by_target:
+                for row in check(by_target[target]):
+                    yield {"model": model, "scope": "target", "target": target, **row}
 
 
 def _check(check: str, value: float, threshold: float, flagged: bool, message: str) -> dict[str, Any]:
@@ -163,8 +168,7 @@ def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
     choices = task.n_choices if task else first["n_choices"]
     if not np.isnan(choices):
         chance = 1 / choices
-        letters = constant_answers(base)
-        constant = sorted({text for text in letters.dropna() if text})
+        constant = sorted({text for text in base["letters"].dropna() if text})
         at = f"the baseline of {lowest:.1%} stands against a chance of {chance:.1%}"
         if constant:
             at += f" and equals a constant answer's ({'/'.join(constant)})"
@@ -175,9 +179,8 @@ def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield _check("baseline_drift", span, 0.0, span > ZERO, told)
 
 
-def _collapse_check(accuracies: pd.DataFrame, letters: pd.Series, target: str) -> Iterator[dict[str, Any]]:
-    column = (accuracies["target"] == target) & (accuracies["kind"] == "finetune")
-    known = letters[column & (accuracies["source"] != target)].dropna()
+def _collapse_check(finetuned: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    known = finetuned["letters"].dropna()
     if known.empty:
         return
     constant = int((known != "").sum())
