@@ -125,6 +125,15 @@ def test_controls_are_kept_out_of_the_matrix(tmp_path):
     assert transfers.loc[transfers["kind"] == "control", "pgf"].notna().all()
 
 
+def test_rounded_accuracies_are_used_as_given(tmp_path):
+    frame = pd.DataFrame(
+        {"model": "m", "source": ["", "a"], "seed": "", "target": "b", "accuracy": [61.33, 66.67], "n_items": 150}
+    )
+    pgf = pgf_of(frame, tmp_path).iloc[0]
+    assert pgf["pgf"] == pytest.approx((0.6667 - 0.6133) / (1 - 0.6133), abs=1e-12)
+    assert (pgf["baseline_correct"], pgf["n_correct"]) == (92, 100)
+
+
 def test_items_that_differ_are_flagged(tmp_path):
     frame = random_counts(2, 1)
     frame.loc[frame["source"] == "t0", "n_items"] = 120

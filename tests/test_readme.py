@@ -1,0 +1,66 @@
+"""Every command and every line of Python in the README runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("tasktransfer ")]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    return tmp_path
+
+
+def test_the_readme_has_commands_and_python():
+    assert len(COMMANDS) >= 3
+    assert len(blocks("python")) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_runs(command, workplace):
+    arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
+    subprocess.run(arguments, cwd=workplace, check=True, capture_output=True)
+    out = workplace / arguments[arguments.index("--out") + 1]
+    assert (out / "summary.json").is_file()
+
+
+def test_python_runs(workplace):
+    subprocess.run([sys.executable, "-c", blocks("python")[0]], cwd=workplace, check=True, capture_output=True)
+    assert (workplace / "out-python" / "report.html").is_file()
+
+
+def test_example_runs(workplace):
+    script = workplace / "examples" / "from_python.py"
+    subprocess.run([sys.executable, script], cwd=workplace, check=True, capture_output=True)
+
+
+def test_make_targets_of_the_readme_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {
+        line.split()[1] for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")
+    }
+    assert targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+def test_linked_files_exist():
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / link).exists(), link
