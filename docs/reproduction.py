@@ -93,14 +93,23 @@ def clique_claim(study: Published, number: int, size: str, sign: str, expected: 
     largest = study.excluded.summary["models"][size]["largest_clique"][sign]
     first = ", ".join(label_of(task) for task in largest["cliques"][0])
     verdict = REPRODUCES if largest["size"] == expected and len(largest["cliques"]) == 1 else NOT
-    return Claim(number, text, verdict, "PGF > 0 (or < 0) both ways", f"one of size {largest['size']}: {first}")
+    chance = largest["against_chance"]
+    evidence = (
+        f"one of size {largest['size']}: {first}; but cliques as large come by chance with p = "
+        f"{chance['within_target']['p_value']:.2f} when sources are permuted within each target, and p = "
+        f"{chance['additive']['p_value']:.2f} when the residuals of target + source are"
+    )
+    return Claim(number, text, verdict, "PGF > 0 (or < 0) both ways", evidence)
 
 
 def small_cliques(study: Published) -> Claim:
     sizes, told = [], []
     for size in ("3B", "7B"):
         for sign, found in study.excluded.summary["models"][size]["largest_clique"].items():
-            told.append(f"{size} {sign}: {len(found['cliques'])} of size {found['size']}")
+            p_values = " and ".join(f"{chance['p_value']:.2f}" for chance in found["against_chance"].values())
+            told.append(
+                f"{size} {sign}: {len(found['cliques'])} of size {found['size']} (by chance: p = {p_values})"
+            )
             sizes.append(found["size"])
     verdict = REPRODUCES if set(sizes) == {3, 4} else NOT
     return Claim(7, "Cliques of 3 to 4 at 3B and 7B", verdict, "as above", "; ".join(told))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.ceilings import available_ceilings
+from tasktransfer.analysis.chance import NULLS, CliqueChance, clique_chance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch, find_cliques, joined_names
 from tasktransfer.analysis.decomposition import Decomposition, decompose
 from tasktransfer.analysis.diagnostics import diagnose
@@ -46,7 +47,7 @@ class Settings:
     confidence
         Level of intervals, in (0, 1).
     seed
-        Seed of whatever draws random numbers (the layout of the graph).
+        Seed of whatever draws random numbers (null matrices, the layout of large graphs).
     """
 
     ceiling: str = "perfect"
@@ -133,13 +134,14 @@ def analyze(
     tasks = _tasks_table(matrices, transfers, decompositions, settings)
     edges = _edges_table(matrices, settings)
     searches = {(m, sign): find_cliques(matrices[m], sign) for m in models for sign in SIGNS}
+    chances = _chances(matrices, settings)
     diagnostics = diagnose(accuracies, pgf, transfers, decompositions)
     ceiling_rows = ceiling_sensitivity(accuracies, ceilings, include_self=settings.include_self)
     scale = scale_trend(tasks)
     summary = {
         "settings": asdict(settings),
         "models": {
-            model: summarize_model(model, transfers, tasks, edges, decompositions[model], searches)
+            model: summarize_model(model, transfers, tasks, edges, decompositions[model], searches, chances)
             for model in models
         },
         "personas_in_every_model": consistent_personas(
@@ -214,6 +216,16 @@ def _edges_table(matrices: dict[str, pd.DataFrame], settings: Settings) -> pd.Da
         edges.insert(0, "model", model)
         parts.append(edges.assign(on=settings.on))
     return pd.concat(parts, ignore_index=True)
+
+
+def _chances(matrices: dict[str, pd.DataFrame], settings: Settings) -> dict[tuple[str, str, str], CliqueChance]:
+    """The largest clique of each model and sign against each null, every one with a stream of its own."""
+    keys = [(model, sign, null) for model in matrices for sign in SIGNS for null in NULLS]
+    streams = np.random.SeedSequence(settings.seed).spawn(len(keys))
+    return {
+        key: clique_chance(matrices[key[0]], *key[1:], seed=np.random.default_rng(stream))
+        for key, stream in zip(keys, streams, strict=True)
+    }
 
 
 def _cliques_table(searches: dict[tuple[str, str], CliqueSearch]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasktransfer.analysis.chance import NULLS, CliqueChance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch
 from tasktransfer.analysis.decomposition import Decomposition
 from tasktransfer.analysis.personas import PERSONAS
@@ -25,6 +26,7 @@ def summarize_model(
     edges: pd.DataFrame,
     decomposition: Decomposition,
     searches: dict[tuple[str, str], CliqueSearch],
+    chances: dict[tuple[str, str, str], CliqueChance],
 ) -> dict[str, Any]:
     """Count and average one model's matrix, graph, cliques and personas."""
     rows = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
@@ -41,6 +43,7 @@ def summarize_model(
             "cliques": [list(clique) for clique in search.cliques if len(clique) == size][:LISTED_CLIQUES],
             "n_maximal": len(search.cliques),
             "complete": search.complete,
+            "against_chance": {null: chances[model, sign, null]._asdict() for null in NULLS},
         }
     return {
         "n_sources": int(rows["source"].nunique()),

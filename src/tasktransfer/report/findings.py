@@ -7,6 +7,7 @@ that a model answers one letter throughout, that the ceiling decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -168,26 +169,42 @@ def _scale(analysis: Analysis) -> Iterator[Finding]:
 
 
 def _cliques(analysis: Analysis) -> Iterator[Finding]:
-    told = []
+    told, beyond, tested = [], [], 0
     for model, summary in analysis.summary["models"].items():
-        largest = summary["largest_clique"]
         parts = []
-        for sign in ("positive", "negative"):
-            size = largest[sign]["size"]
-            if size:
-                first = largest[sign]["cliques"][0]
-                others = "" if len(largest[sign]["cliques"]) == 1 else " and others"
-                parts.append(f"largest {sign} of {size} ({list_labels(first)}{others})")
+        for sign, largest in summary["largest_clique"].items():
+            if not largest["size"]:
+                continue
+            p_values = [chance["p_value"] for chance in largest["against_chance"].values()]
+            first = largest["cliques"][0]
+            others = "" if len(largest["cliques"]) == 1 else " and others"
+            parts.append(f"largest {sign} of {largest['size']} ({list_labels(first)}{others}{_p_range(p_values)})")
+            tested += all(not math.isnan(p) for p in p_values)
+            if max(p_values) <= 1 - analysis.settings.confidence:
+                beyond.append(f"{sign} in {printable(model)}")
         if parts:
             told.append((f"{printable(model)}: " if len(analysis.models) > 1 else "") + ", ".join(parts))
-    if told:
-        yield Finding(
-            "Cliques",
-            "; ".join(told) + ".",
-            "When targets rise or fall whatever one trains on, large same-sign cliques follow by themselves: size "
-            "is no evidence of mutual help unless it beats a null that keeps each target's column.",
-            "cliques",
-        )
+    if not told:
+        return
+    if beyond:
+        title = f"Cliques larger than chance gives: {', '.join(beyond)}"
+    else:
+        title = "No clique is larger than chance gives" if tested else "Cliques"
+    yield Finding(
+        title,
+        "; ".join(told) + ".",
+        "p: share of null matrices with a clique as large, under two nulls that keep what each target gives to "
+        "every source (sources permuted within targets; additive fit with residuals permuted). Where targets rise "
+        "or fall whatever one trains on, large same-sign cliques follow by themselves.",
+        "cliques",
+    )
+
+
+def _p_range(p_values: list[float]) -> str:
+    if any(math.isnan(p) for p in p_values):
+        return ", too many tasks to test"
+    low, high = min(p_values), max(p_values)
+    return f", p = {low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f", p = {low:.2g} and {high:.2g}"
 
 
 def _personas(analysis: Analysis) -> Iterator[Finding]:
