@@ -151,6 +151,8 @@ def _scale(analysis: Analysis) -> Iterator[Finding]:
     rising = bool((means.diff().dropna() > 0).all())
     falling = bool((means.diff().dropna() < 0).all())
     direction = "grows" if rising else "shrinks" if falling else "does not follow a line"
+    if (rising or falling) and bool((trend["p_value"].dropna() >= 1 - analysis.settings.confidence).any()):
+        direction += ", not every step beyond chance,"
     steps = [
         f"{printable(before['model'])} to {printable(row['model'])} {row['step']:+.4f} (p = {row['p_value']:.2g})"
         for (_, before), (_, row) in zip(trend.iloc[:-1].iterrows(), trend.iloc[1:].iterrows(), strict=True)
