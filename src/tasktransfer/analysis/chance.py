@@ -31,7 +31,7 @@ __all__ = ["NULLS", "CliqueChance", "clique_chance", "largest_clique_size"]
 
 NULLS = ("within_target", "additive")
 STEP_LIMIT = 200_000  # branches of one exact search; a 13-task matrix needs some dozens
-STEP_BUDGET = 5_000_000  # branches of all draws together, some seconds; large matrices get fewer draws
+STEP_BUDGET = 1_500_000  # branches of all draws together, about a second; large matrices get fewer draws
 FEWEST_DRAWS = 99
 
 

@@ -1,21 +1,7 @@
 """What weakens a cell, a column or a whole model, as one long table.
 
-=====================  =======  ==============================================================================
-check                  scope    flagged when
-=====================  =======  ==============================================================================
-constant_answer        run      the count of right answers is that of answering one letter throughout (from the
-                                registry's answer counts), or one answer was given throughout (from items)
-constant_answer        target   the share of off-diagonal runs so flagged is a quarter or more
-baseline_at_chance     target   the baseline is at or below chance, or equals a constant answer's accuracy
-baseline_drift         target   baselines differ between seeds: the evaluation itself is not repeatable
-weak_gap               target   one item is worth 0.05 PGF or more (the gap is 20 items or fewer)
-seed_spread            target   the typical seed SD of the column is larger than its typical \\|PGF\\|
-one_column_effect      target   nine of ten sources or more move the target the same way
-items_differ           target   a run was scored on another number of items than its baseline
-holes                  model    cells are missing or undefined
-net_negative           model    the mean off-diagonal PGF is below zero: the typical finetune harms
-target_effect          model    the target alone explains half of the off-diagonal variation or more
-=====================  =======  ==============================================================================
+The checks are described in `CHECKS`. Scope ``run`` is one finetune on one target (or one baseline), ``target`` a
+column of the matrix, ``model`` all of it.
 
 A check that needs facts that are not there (answer counts, items, several seeds) is left out, not passed.
 """
@@ -33,7 +19,7 @@ from tasktransfer.analysis.pgf import ZERO, matrix, models_of
 from tasktransfer.analysis.transferability import without_self
 from tasktransfer.tasks import find_task
 
-__all__ = ["DIAGNOSTIC_COLUMNS", "constant_answers", "diagnose"]
+__all__ = ["CHECKS", "DIAGNOSTIC_COLUMNS", "constant_answers", "diagnose"]
 
 DIAGNOSTIC_COLUMNS = (
     "model",
@@ -47,6 +33,20 @@ DIAGNOSTIC_COLUMNS = (
     "flagged",
     "message",
 )
+CHECKS = {
+    "constant_answer": "The score is that of answering one letter throughout (registered answer counts, or the "
+    "predicted answers themselves); for a target, in a quarter of its "
+    "off-diagonal runs or more.",
+    "baseline_at_chance": "The untouched model stands at or below chance, or scores as a constant answer would.",
+    "baseline_drift": "The untouched model scores differently from seed to seed.",
+    "weak_gap": "One item is worth 0.05 PGF or more: the gap is 20 items or fewer.",
+    "seed_spread": "The typical seed SD of the column is larger than its typical |PGF|.",
+    "one_column_effect": "Nine of ten sources or more move the target the same way.",
+    "items_differ": "A run was scored on another number of items than its baseline.",
+    "holes": "Cells are missing or undefined.",
+    "net_negative": "The mean off-diagonal PGF is below zero.",
+    "target_effect": "The target alone explains half of the off-diagonal variation or more.",
+}
 WEAK_GAP_ITEMS = 20
 COLLAPSED_SHARE = 0.25
 SAME_WAY_SHARE = 0.9

@@ -162,14 +162,14 @@ def _cell_flags(frame: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
 
 def models_of(table: pd.DataFrame) -> list[str]:
     """Models of a table in the order of the inputs."""
-    return list(dict.fromkeys(table["model"]))
+    return list(table["model"].unique())
 
 
 def tasks_of(transfers: pd.DataFrame, model: str | None = None) -> list[str]:
     """Tasks of the matrix in order of appearance: finetuned sources first, then targets that are no source."""
     rows = transfers if model is None else transfers[transfers["model"] == model]
     finetuned = rows[rows["kind"] == "finetune"]
-    return list(dict.fromkeys([*finetuned["source"], *finetuned["target"]]))
+    return list(dict.fromkeys([*finetuned["source"].unique(), *finetuned["target"].unique()]))
 
 
 def matrix(

@@ -18,7 +18,7 @@ from tasktransfer.analysis.personas import assign_personas, consistent_personas
 from tasktransfer.analysis.pgf import matrix, models_of, pgf_table, tasks_of, transfers_table
 from tasktransfer.analysis.scale import scale_trend
 from tasktransfer.analysis.sensitivity import ceiling_sensitivity, sensitivity_summary
-from tasktransfer.analysis.summary import summarize_model
+from tasktransfer.analysis.summary import summarize_model, versions
 from tasktransfer.analysis.taxonomy import average_by_taxonomy
 from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
 from tasktransfer.errors import SettingsError, closest
@@ -94,7 +94,8 @@ class Analysis:
 
     def matrix(self, model: str, *, value: str = "pgf") -> pd.DataFrame:
         """The matrix of one model, rows sources, columns targets, tasks in the order of the whole analysis."""
-        order = [task for task in tasks_of(self.transfers) if task in set(tasks_of(self.transfers, model))]
+        own = set(tasks_of(self.transfers, model))
+        order = [task for task in tasks_of(self.transfers) if task in own]
         return matrix(self.transfers, model, value=value, tasks=order)
 
 
@@ -149,6 +150,7 @@ def analyze(
         ),
         "ceiling_sensitivity": sensitivity_summary(ceiling_rows, settings.ceiling),
         "notes": [*notes, *_cut_notes(searches)],
+        "versions": versions(),
     }
     return Analysis(
         settings=settings,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tasktransfer import __version__
 from tasktransfer.analysis.chance import NULLS, CliqueChance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch
 from tasktransfer.analysis.decomposition import Decomposition
@@ -14,7 +17,7 @@ from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pgf import ZERO, matrix
 from tasktransfer.analysis.transferability import AGGREGATES, without_self
 
-__all__ = ["summarize_model"]
+__all__ = ["summarize_model", "versions"]
 
 LISTED_CLIQUES = 20  # of the largest size
 
@@ -77,3 +80,13 @@ def summarize_model(
 def _mean(values: pd.Series) -> float | None:
     known = values.dropna()
     return float(known.mean()) if len(known) else None
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that computes a number here."""
+    packages = ("numpy", "pandas", "scipy", "networkx", "pyarrow", "matplotlib")
+    return {
+        "tasktransfer": __version__,
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tasktransfer import __version__
 from tasktransfer.analysis.graph import transfer_graph, write_graphml
 from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.analysis.pipeline import Analysis
@@ -77,20 +74,9 @@ def save_analysis(analysis: Analysis, folder: str | Path) -> Path:
             "findings": [finding._asdict() for finding in find_findings(analysis)],
             **analysis.summary,
             "figures": figures,
-            "versions": versions(),
         }
         write_json(summary, made / MARKER)
     return Path(folder) / "report.html"
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that computes a number here."""
-    packages = ("numpy", "pandas", "scipy", "networkx", "pyarrow", "matplotlib")
-    return {
-        "tasktransfer": __version__,
-        "python": platform.python_version(),
-        **{package: metadata.version(package) for package in packages},
-    }
 
 
 def write_json(value: Any, path: Path) -> None:

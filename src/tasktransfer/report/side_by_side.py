@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.comparison import Comparison
+from tasktransfer.analysis.summary import versions
 from tasktransfer.report.findings import printable
-from tasktransfer.report.save import MARKER, output_folder, versions, write_json
+from tasktransfer.report.save import MARKER, output_folder, write_json
 from tasktransfer.tables import write_csv
 
 __all__ = ["comparison_lines", "save_comparison"]

@@ -1,0 +1,199 @@
+"""The whole analysis as one HTML file that needs nothing else: no network, no server, no installed font.
+
+Words are set here and in the template; what is drawn comes as JSON and is drawn by our own script. Nothing in the
+page tells when or where it was made, so the same analysis gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from tasktransfer.analysis.cliques import SIGNS
+from tasktransfer.analysis.diagnostics import CHECKS
+from tasktransfer.analysis.personas import PERSONAS
+from tasktransfer.analysis.pipeline import Analysis
+from tasktransfer.report.findings import find_findings, list_labels, printable
+from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
+
+__all__ = ["render_report"]
+
+SCRIPTS = (
+    "report.js",
+    "report_matrix.js",
+    "report_graph.js",
+    "report_plane.js",
+    "report_charts.js",
+    "report_tables.js",
+)
+
+NULLS = {
+    "within_target": "sources permuted within each target",
+    "additive": "target and source effects kept, the rest permuted",
+}
+
+
+def render_report(analysis: Analysis) -> str:
+    """Render the self-contained report.
+
+    Parameters
+    ----------
+    analysis
+        Result of `tasktransfer.analyze`.
+
+    Returns
+    -------
+    str
+        An HTML document, to be written as UTF-8.
+
+    Notes
+    -----
+    About half a megabyte for 13 tasks and three models of four seeds, a few for 200 tasks.
+    """
+    script = "(() => {\n'use strict';\n" + "\n".join(_asset(name) for name in SCRIPTS) + "\nstart();\n})();\n"
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(_asset("report.html.j2"))
+    return template.render(
+        style=Markup(_asset("report.css")),
+        script=Markup(script),
+        # the page runs this one script and loads nothing, whatever the names in it are
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        payload=Markup(json_in_html(build_payload(analysis))),
+        **_words(analysis),
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files("tasktransfer.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _words(analysis: Analysis) -> dict[str, Any]:
+    """What the template sets in words and tables."""
+    summary = analysis.summary
+    models = summary["models"]
+    return {
+        "models": [printable(model) for model in models],
+        "overview": _overview(analysis),
+        "findings": find_findings(analysis),
+        "settings": _settings(analysis),
+        "notes": [printable(note, 4 * FULL_WIDTH) for note in summary["notes"]],
+        "versions": {str(name): str(text) for name, text in summary.get("versions", {}).items()},
+        "checks": _check_counts(analysis),
+        "chances": _chances(analysis),
+        "personas": _persona_table(analysis),
+        "agreement": _agreement(analysis),
+        "chosen": ceiling_label(analysis.settings.ceiling),
+        "confidence": f"{analysis.settings.confidence:.0%}",
+        "share": f"{analysis.settings.top_share:.0%}",
+        "include_self": analysis.settings.include_self,
+        "view": "raw PGF" if analysis.settings.on == "raw" else "interaction",
+    }
+
+
+def _overview(analysis: Analysis) -> list[tuple[str, str]]:
+    """The line under the title, as pairs of what and how much."""
+    told = list(analysis.summary["models"].values())
+    names = [printable(model) for model in analysis.models]
+    sources = _span([one["n_sources"] for one in told])
+    targets = _span([one["n_targets"] for one in told])
+    seeds = _span([one["n_seeds"] for one in told])
+    return [
+        ("model" if len(names) == 1 else "models", ", ".join(names)),
+        ("sources × targets", f"{sources} × {targets}"),
+        ("seeds", seeds),
+        ("ceiling", ceiling_label(analysis.settings.ceiling)),
+        ("computed on", "raw PGF" if analysis.settings.on == "raw" else "interaction"),
+    ]
+
+
+def _span(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def _settings(analysis: Analysis) -> list[tuple[str, str, str]]:
+    """Each setting: name, value, what it decides."""
+    chosen = analysis.settings
+    return [
+        ("ceiling", printable(str(chosen.ceiling), FULL_WIDTH), "the accuracy at which a gap is closed"),
+        ("on", chosen.on, "what graph, cliques, aggregates and personas are drawn on"),
+        ("include_self", "yes" if chosen.include_self else "no", "whether aggregates count the diagonal"),
+        ("top_share", f"{chosen.top_share:g}", "share of the cells of each sign kept as edges"),
+        ("confidence", f"{chosen.confidence:g}", "level of intervals; a verdict needs q below 1 minus this"),
+        ("seed", str(chosen.seed), "of whatever draws random numbers"),
+    ]
+
+
+def _check_counts(analysis: Analysis) -> list[dict[str, Any]]:
+    """Each check met: what it asks, how often it was made for targets or models, how often flagged, and runs."""
+    table = analysis.diagnostics
+    rows = []
+    for check, group in table.groupby("check", sort=False):
+        made = group[group["scope"] != "run"]
+        rows.append(
+            {
+                "check": str(check),
+                "asks": CHECKS.get(str(check), ""),
+                "flagged": int(made["flagged"].sum()),
+                "made": len(made),
+                "runs": int((group["scope"] == "run").sum()),
+            }
+        )
+    order = list(CHECKS)
+    return sorted(rows, key=lambda row: order.index(row["check"]) if row["check"] in order else len(order))
+
+
+def _chances(analysis: Analysis) -> list[dict[str, Any]]:
+    """The largest clique of each model and sign against each null."""
+    rows = []
+    for model, told in analysis.summary["models"].items():
+        for sign in SIGNS:
+            largest = told["largest_clique"][sign]
+            for null, chance in largest.get("against_chance", {}).items():
+                exact = largest["size"] and not math.isnan(chance["p_value"])
+                rows.append(
+                    {
+                        "model": printable(model),
+                        "sign": sign,
+                        "size": largest["size"] or "none",
+                        "null": NULLS.get(null, null),
+                        "mean": f"{chance['mean_null_size']:.1f}" if exact else "–",
+                        "p_value": f"{chance['p_value']:.2g}" if exact else "–",
+                        "n_draws": chance["n_draws"] if exact else "not tested",
+                    }
+                )
+    return rows
+
+
+def _persona_table(analysis: Analysis) -> list[dict[str, Any]]:
+    """For each ceiling the tasks that hold a label in every model."""
+    return [
+        {
+            "ceiling": ceiling_label(name),
+            "labels": {
+                label: list_labels(told["personas_in_every_model"].get(label, []), 40) for label in PERSONAS
+            },
+        }
+        for name, told in analysis.summary["ceiling_sensitivity"].items()
+    ]
+
+
+def _agreement(analysis: Analysis) -> list[dict[str, Any]]:
+    """For each other ceiling Kendall's tau with the chosen one, by model."""
+    return [
+        {
+            "ceiling": ceiling_label(name),
+            "taus": [
+                "–" if tau is None else f"{tau:.2f}"
+                for tau in (told["kendall_tau_transferability_pos"].get(model) for model in analysis.models)
+            ],
+        }
+        for name, told in analysis.summary["ceiling_sensitivity"].items()
+        if name != analysis.settings.ceiling
+    ]
