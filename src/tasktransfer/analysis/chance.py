@@ -31,7 +31,7 @@ __all__ = ["NULLS", "CliqueChance", "clique_chance", "largest_clique_size"]
 
 NULLS = ("within_target", "additive")
 STEP_LIMIT = 200_000  # branches of one exact search; a 13-task matrix needs some dozens
-STEP_BUDGET = 1_500_000  # branches of all draws together, about a second; large matrices get fewer draws
+STEP_BUDGET = 500_000  # branches of all draws together, under a second; large matrices get fewer draws
 FEWEST_DRAWS = 99
 
 
@@ -45,7 +45,7 @@ class CliqueChance(NamedTuple):
 
 
 def clique_chance(
-    matrix: pd.DataFrame, sign: str, null: str, *, n_draws: int = 2000, seed: int | np.random.Generator = 0
+    matrix: pd.DataFrame, sign: str, null: str, *, n_draws: int = 1000, seed: int | np.random.Generator = 0
 ) -> CliqueChance:
     """Compare the largest same-sign clique with what a null gives.
 

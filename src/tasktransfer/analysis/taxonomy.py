@@ -24,7 +24,8 @@ def average_by_taxonomy(tasks: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns model, by (``level`` or ``granularity``), group, n_tasks and the averages.
+        Columns model, by (``level`` or ``granularity``), group, n_sources and n_targets (the tasks averaged
+        over for transferability and for malleability) and the averages.
     """
     parts = []
     for by, order in TAXONOMY.items():
@@ -33,11 +34,12 @@ def average_by_taxonomy(tasks: pd.DataFrame) -> pd.DataFrame:
             continue
         groups = known.groupby(["model", by], sort=False)
         means = groups[list(AGGREGATES)].mean()
-        means.insert(0, "n_tasks", groups.size())
+        means.insert(0, "n_sources", groups["transferability_pos"].count())
+        means.insert(1, "n_targets", groups["malleability_pos"].count())
         frame = means.reset_index().rename(columns={by: "group"})
         frame.insert(1, "by", by)
         rank = frame["group"].map({group: position for position, group in enumerate(order)})
         models = frame["model"].map({model: i for i, model in enumerate(dict.fromkeys(tasks["model"]))})
         parts.append(frame.assign(_m=models, _r=rank).sort_values(["_m", "_r"]).drop(columns=["_m", "_r"]))
-    columns = ["model", "by", "group", "n_tasks", *AGGREGATES]
+    columns = ["model", "by", "group", "n_sources", "n_targets", *AGGREGATES]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

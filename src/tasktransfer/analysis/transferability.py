@@ -67,4 +67,4 @@ def signed_aggregate(values: np.ndarray, sign: int, axis: int) -> np.ndarray:
     n_defined = (~np.isnan(values)).sum(axis=axis)
     total = np.where(of_sign, values, 0.0).sum(axis=axis)
     breadth = -np.expm1(-n_sign / np.maximum(n_defined, 1)) / np.maximum(n_sign, 1)
-    return np.where(n_defined > 0, breadth * total, np.nan)
+    return np.where(n_defined > 0, breadth * total + 0.0, np.nan)  # + 0.0: no minus zero

@@ -32,19 +32,15 @@ MOST_LABELS = 16  # tasks up to which each line gets its label
 def taxonomy_numbers(analysis: Analysis, measure: str) -> pd.DataFrame:
     """Columns model, by, group, task, n_tasks, positive, negative; the mean of a group has an empty task."""
     columns = {f"{measure}_pos": "positive", f"{measure}_neg": "negative"}
+    count = "n_sources" if measure == "transferability" else "n_targets"
     order = ["model", "by", "group", "task", "n_tasks", "positive", "negative"]
-    means = analysis.taxonomy.rename(columns=columns).assign(task="")[order]
+    means = analysis.taxonomy.rename(columns={**columns, count: "n_tasks"}).assign(task="")[order]
     means = means[means["positive"].notna()].reset_index(drop=True)
     tasks = analysis.tasks[analysis.tasks[f"{measure}_pos"].notna()]
     parts = [means]
     for by, groups in TAXONOMY.items():
         of_tasks = tasks[tasks[by].isin(groups)].rename(columns={**columns, by: "group"})
         parts.append(of_tasks.assign(by=by, task=of_tasks["task"], n_tasks=1)[order])
-        # the table counts the tasks of the group, with or without a value; the mean is over those with one
-        counts = of_tasks.groupby(["model", "group"]).size()
-        here = means["by"] == by
-        pairs = zip(means.loc[here, "model"], means.loc[here, "group"], strict=True)
-        means.loc[here, "n_tasks"] = [int(counts[pair]) for pair in pairs]
     return pd.concat(parts, ignore_index=True) if len(means) else means
 
 

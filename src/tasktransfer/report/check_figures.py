@@ -274,5 +274,7 @@ def _draw_controls(
         size = float(np.clip(0.3 * pitch, 1.5, 4))
         axes.plot(at + shift, values[name], ms=size, zorder=4, mec="white", mew=0.3, **_control_style(position))
     axes.axhline(0, color=look.INK, linewidth=0.5, zorder=1)
+    axes.use_sticky_edges = False  # else the lowest bar ends on the frame
+    axes.margins(y=0.06)
     axes.set_xlim(-0.6, len(targets) - 0.4)
     axes.tick_params(axis="x", length=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -136,23 +135,14 @@ def slug_of(name: str, width: int = 40) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:width].strip("-._") or "model"
 
 
-def middle_cut(text: str, width: int) -> str:
-    """A text cut in its middle: names of one family often differ at the end only.
-
-    >>> middle_cut("a rather long name of task 17", 15)
-    'a rathe…task 17'
-    """
-    return text if len(text) <= width else f"{text[: (width - 1) // 2]}…{text[-(width // 2) :]}"
-
-
 def task_label(task: str, width: int = 28) -> str:
     """Display label of a task on one line: its registered abbreviation, else its name."""
-    return middle_cut(label_of(task, sys.maxsize), width)
+    return label_of(task, width)
 
 
 def model_label(model: str, width: int = 24) -> str:
     """A model's name for display; matplotlib would drop a legend entry that starts with an underscore."""
-    shown = middle_cut(printable(model, sys.maxsize), width)
+    shown = printable(model, width)
     return " " + shown if shown.startswith("_") else shown
 
 

@@ -35,9 +35,13 @@ def label_of(task: str, width: int = 28) -> str:
 
 
 def printable(text: str, width: int = 28) -> str:
-    """Text on one line, control characters shown as ``\\xNN``, cut to `width` characters."""
+    """Text on one line, control characters escaped, cut in its middle: names of one family differ at their ends.
+
+    >>> printable("a rather long name of task 17", 15)
+    'a rathe…task 17'
+    """
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    return shown if len(shown) <= width else shown[: width - 1] + "…"
+    return shown if len(shown) <= width else f"{shown[: (width - 1) // 2]}…{shown[-(width // 2) :]}"
 
 
 def list_labels(tasks: list[str], limit: int = 12) -> str:
@@ -152,7 +156,9 @@ def _scale(analysis: Analysis) -> Iterator[Finding]:
     falling = bool((means.diff().dropna() < 0).all())
     direction = "grows" if rising else "shrinks" if falling else "does not follow a line"
     if (rising or falling) and bool((trend["p_value"].dropna() >= 1 - analysis.settings.confidence).any()):
-        direction += ", not every step beyond chance,"
+        steps_told = "; not every step is beyond chance"
+    else:
+        steps_told = ""
     steps = [
         f"{printable(before['model'])} to {printable(row['model'])} {row['step']:+.4f} (p = {row['p_value']:.2g})"
         for (_, before), (_, row) in zip(trend.iloc[:-1].iterrows(), trend.iloc[1:].iterrows(), strict=True)
@@ -163,7 +169,7 @@ def _scale(analysis: Analysis) -> Iterator[Finding]:
     )
     explanation = "Paired Wilcoxon over tasks: " + "; ".join(steps) + "." if steps else ""
     yield Finding(
-        f"Positive transferability {direction} over the models given",
+        f"Positive transferability {direction} over the models given{steps_told}",
         f"Mean over tasks: {listed}.",
         explanation,
         "scale",

@@ -81,21 +81,21 @@ def draw_personas(analysis: Analysis) -> Figure:
         bottom=(0.52 if narrow else 0.42) + look.legend_shape(keys, look.PAGE if columns > 1 else look.COLUMN)[1],
         gaps=(0.42, 0.72 if narrow else 0.62),
     )
-    for position, (plane, model) in enumerate((plane, model) for plane in PLANES for model in models):
-        which = position % len(models)
-        line = 2 * (which // columns) + (position >= len(models))
-        axes = grid[line][which % columns]
+    between = "\n" if narrow else "  "
+    position = 0  # letters run along the rows
+    for line, row in enumerate(grid):
+        plane = PLANES[line % 2]
         constant = {*held[plane.right], *held[plane.up]} if len(models) > 1 else set()
-        here = (rows["plane"] == plane.measure) & (rows["model"] == model)
-        _draw_plane(axes, rows[here], constant, int(wide * 5))
-        look.panel_title(axes, position, 2 * len(models), names[model])
-        between = "\n" if narrow else "  "
-        axes.set_xlabel(f"{plane.measure}, positive{between}({plane.right} →)", fontsize=6.5, labelpad=1.5)
-        if which % columns == 0:
-            axes.set_ylabel(f"|{plane.measure}, negative|{between}({plane.up} →)", fontsize=6.5, labelpad=2)
-    for spare in range(len(models), lines * columns):
-        for plane_line in (0, 1):
-            grid[2 * (spare // columns) + plane_line][spare % columns].remove()
+        here = models[line // 2 * columns :][:columns]
+        for axes, model in zip(row, here, strict=False):
+            of_panel = (rows["plane"] == plane.measure) & (rows["model"] == model)
+            _draw_plane(axes, rows[of_panel], constant, int(wide * 5))
+            look.panel_title(axes, position, 2 * len(models), names[model])
+            axes.set_xlabel(f"{plane.measure}, positive{between}({plane.right} →)", fontsize=6.5, labelpad=1.5)
+            position += 1
+        row[0].set_ylabel(f"|{plane.measure}, negative|{between}({plane.up} →)", fontsize=6.5, labelpad=2)
+        for spare in row[len(here) :]:
+            spare.remove()
     look.bottom_legend(figure, keys)
     return figure
 

@@ -38,7 +38,8 @@ function drawTaxonomy() {
     columns: [
       { name: 'model', text: (row) => data.models[row.model].label },
       { name: 'by', text: (row) => row.by }, { name: 'group', text: (row) => row.group },
-      { name: 'tasks', text: (row) => String(row.n_tasks), order: (row) => row.n_tasks },
+      { name: 'sources', text: (row) => String(row.n_sources), order: (row) => row.n_sources },
+      { name: 'targets', text: (row) => String(row.n_targets), order: (row) => row.n_targets },
       ...AGGREGATES.map((name) => ({ name: MEASURES[name], text: (row) => signed(row[name], 4), order: (row) => row[name] })),
     ],
     rows: data.taxonomy,
@@ -47,6 +48,7 @@ function drawTaxonomy() {
 }
 
 function taxonomyPanel(by, measure) {
+  const count = measure.startsWith('transferability') ? 'n_sources' : 'n_targets';
   const rows = data.taxonomy.filter((row) => row.by === by);
   const groups = [...new Set(rows.map((row) => row.group))];
   const [width, height] = [264, 190];
@@ -65,9 +67,9 @@ function taxonomyPanel(by, measure) {
       const left = middle + (row.model - data.models.length / 2) * bar;
       const top = y.to(size_(row));
       root.append(svg('rect', { class: 'column', x: left + 0.5, y: top, width: bar - 1, height: Math.max(0, frame.bottom - top), fill: modelShade(measure, row.model) },
-        svg('title', {}, `${data.models[row.model].label}, ${group}: ${signed(row[measure], 4)} over ${plural(row.n_tasks, 'task')}`)));
+        svg('title', {}, `${data.models[row.model].label}, ${group}: ${signed(row[measure], 4)} over ${plural(row[count], 'task')}`)));
     }
-    const counts = [...new Set(here.map((row) => row.n_tasks))];
+    const counts = [...new Set(here.map((row) => row[count]))];
     root.append(svg('text', { class: 'tick', x: middle, y: frame.bottom + 16, 'text-anchor': 'middle' }, group),
       svg('text', { class: 'tick faint', x: middle, y: frame.bottom + 30, 'text-anchor': 'middle' }, `(${counts.length > 1 ? `${Math.min(...counts)}–${Math.max(...counts)}` : counts[0]})`));
   });

@@ -171,7 +171,7 @@ def test_aggregate_numbers_are_the_tables(small: Analysis, written: tuple[Path, 
     bars = numbers(written, "transferability_by_taxonomy")
     bars = bars[bars["task"].isna()]
     np.testing.assert_array_equal(bars["negative"], small.taxonomy["transferability_neg"])
-    np.testing.assert_array_equal(bars["n_tasks"], small.taxonomy["n_tasks"])
+    np.testing.assert_array_equal(bars["n_tasks"], small.taxonomy["n_sources"])
     split = numbers(written, "variance_split")
     np.testing.assert_array_equal(split["share"], small.decomposition["share"])
     ranks = numbers(written, "ceiling_sensitivity")
