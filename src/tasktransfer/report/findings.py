@@ -58,7 +58,7 @@ def find_findings(analysis: Analysis) -> list[Finding]:
     analysis
         Result of `tasktransfer.analyze`.
     """
-    return [
+    findings = [
         *_overall(analysis),
         *_target_effect(analysis),
         *_best_and_worst(analysis),
@@ -70,6 +70,7 @@ def find_findings(analysis: Analysis) -> list[Finding]:
         *_ceiling(analysis),
         *_holes(analysis),
     ]
+    return [finding._replace(text=finding.text[:1].upper() + finding.text[1:]) for finding in findings]
 
 
 def _per_model(analysis: Analysis, text: str) -> str:
