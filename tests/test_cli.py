@@ -185,6 +185,10 @@ def test_places_that_cannot_be_written(table, tmp_path):
     (tmp_path / "file").write_text("x")
     assert "is a file" in refused(tasktransfer("analyze", table, "--out", tmp_path / "file"))
     assert "cannot be written" in refused(tasktransfer("analyze", table, "--out", tmp_path / "file" / "below"))
+    assert "empty text" in refused(tasktransfer("analyze", table, "--out", ""))
+    result = tasktransfer("compare", table, table, "--out", tmp_path / "file")
+    assert "is a file" in refused(result)
+    assert result.stdout == ""
     copy = tmp_path / "pgf.csv"
     copy.write_bytes(table.read_bytes())
     assert "choose another" in refused(tasktransfer("analyze", copy, "--out", tmp_path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasktransfer.errors import InputError, TaskTransferError
+from tasktransfer.errors import InputError, OutputError, TaskTransferError
 
 if TYPE_CHECKING:
     from tasktransfer.analysis.pipeline import Analysis
@@ -25,6 +25,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def folder(text: str) -> Path:
+    """Read an output folder from the command line; the empty text is none."""
+    if not text:
+        raise OutputError("the output folder is the empty text; give the path of a folder")
+    return Path(text)
+
+
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -37,7 +45,9 @@ Unit = Annotated[
     str | None, typer.Option(help="Unit of accuracies, fraction or percent; read off when not given.")
 ]
 Ceiling = Annotated[str, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.", show_default=False)]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", parser=folder, help="Folder to write to.", show_default=False)
+]
 
 
 @app.command()
@@ -76,7 +86,8 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Table or folder; NAME=path names its model.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Table or folder to hold against A.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write agreement.csv, cells.csv and figures.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", parser=folder, help="Write agreement.csv, cells.csv and a figure."),
     ] = None,
     ceiling: Ceiling = "perfect",
     top_share: Annotated[float, typer.Option(help="Share of the cells of each sign kept as edges.")] = 0.20,
@@ -91,16 +102,17 @@ def compare(
     if out is not None:
         _keep_inputs_safe([first, second], out)
     comparison = compare_analyses(*(_analysis([text], settings, unit) for text in (first, second)))
+    if out is not None:
+        save_comparison(comparison, out)
     for line in comparison_lines(comparison):
         typer.echo(line)
     if out is not None:
-        save_comparison(comparison, out)
         typer.echo(f"\nWritten to {out}")
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")] = Path("demo-out"),
+    out: Out = Path("demo-out"),
     seed: Annotated[int, typer.Option(help="Seed of the simulated study.")] = 0,
 ) -> None:
     """Simulate a study with a known truth, analyze it, and tell how much of the truth came back."""

@@ -16,7 +16,9 @@ kept exactly as given. Nothing but these columns decides a result; extra columns
 from __future__ import annotations
 
 import csv
+import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,6 +96,8 @@ TRANSFER_COLUMNS = (
     "flags",
 )
 
+# stricter than float(), which takes 7_5 and digits of other scripts
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf(inity)?)", re.ASCII | re.IGNORECASE)
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _HOLES = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
 
@@ -170,7 +174,7 @@ def _read_text(path: Path, suffix: str) -> RawTable:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except csv.Error as error:
-        raise InputError(f"{path}: not readable as a table ({error})") from error
+        raise InputError(f"{path}, line {reader.line_num}: not readable as a table ({error})") from error
     frame = pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=object)
     return RawTable(frame, str(path), np.asarray(lines, dtype=int), "line")
 
@@ -181,8 +185,24 @@ def require_columns(raw: RawTable, columns: Iterable[str], what: str) -> None:
     if missing:
         raise InputError(
             f"{raw.name}: missing column {quoted(missing)}; {what} needs {', '.join(columns)}; "
-            f"the file has {quoted(raw.frame.columns, limit=12)}"
+            f"the file has {quoted(raw.frame.columns, limit=12)}{header_hint(raw, columns)}"
         )
+
+
+def header_hint(raw: RawTable, columns: Iterable[str]) -> str:
+    """What may be wrong with a header that lacks columns, as the end of a message; empty when nothing shows."""
+    given = [str(column) for column in raw.frame.columns]
+    if len(given) == 1 and (mark := next((m for m in (";", "\t", "|") if m in given[0]), None)):
+        return f" (fields seem to be separated by {mark!r}: use commas, or tabs in a .tsv file)"
+    lacking = [column for column in columns if column not in given]
+    for column in lacking:
+        for name in given:
+            if name.strip().lower() == column:
+                return f" (names are lower case: {column!r}, not {name!r})"
+    for column in lacking:
+        if near := difflib.get_close_matches(column, given, n=1):
+            return f" (is {near[0]!r} meant to be {column!r}?)"
+    return ""
 
 
 def text_column(raw: RawTable, column: str, *, empty: bool = True) -> pd.Series:
@@ -237,10 +257,8 @@ def _number(raw: RawTable, column: str, position: int, value: Any) -> float:
         folded = value.strip()
         if folded.lower() in _HOLES:
             return np.nan
-        try:
+        if _NUMBER.fullmatch(folded):
             return float(folded)
-        except ValueError:
-            pass
     elif value is None or value is pd.NA:
         return np.nan
     else:
@@ -256,7 +274,9 @@ def _refuse(raw: RawTable, column: str, numbers: np.ndarray, bad: np.ndarray, wh
         position = int(np.flatnonzero(bad)[0])
         more = int(bad.sum()) - 1
         tail = f" (and {more} more rows)" if more else ""
-        raise InputError(f"{raw.at(position)}: column {column!r} holds {numbers[position]:g}, which {why}{tail}")
+        raise InputError(
+            f"{raw.at(position)}: column {column!r} holds {float(numbers[position])!r}, which {why}{tail}"
+        )
 
 
 def refuse_conflicts(frame: pd.DataFrame, key: Sequence[str], values: Sequence[str], name: str) -> pd.DataFrame:
@@ -292,6 +312,9 @@ def join_flags(frame: pd.DataFrame, flags: Mapping[str, np.ndarray]) -> list[str
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table as UTF-8 CSV: shortest round-trip floats, holes empty, text quoted where it must be."""
+    counts = [c for c in frame.select_dtypes("float") if c.startswith("n_") or c.endswith("_correct")]
+    whole = [c for c in counts if (frame[c].dropna() % 1 == 0).all()]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
     text = frame.select_dtypes(exclude="number")
     awkward = any(
         "\r" in value or "\n" in value for column in text for value in text[column] if isinstance(value, str)

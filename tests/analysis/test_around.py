@@ -56,6 +56,11 @@ def test_ceilings_that_cannot_be(tmp_path):
         ceiling_table(accuracies, "human")
     with pytest.raises(SettingsError, match="did you mean 'human'"):
         ceiling_table(accuracies, "humans")
+    odd = tmp_path / "odd.csv"
+    for value in (1.5, 0.0):
+        pd.DataFrame({"target": ["t0", "t1", "t2"], "ceiling": value}).to_csv(odd, index=False)
+        with pytest.raises(InputError, match="hardly a percent"):
+            ceiling_table(accuracies, str(odd))
     short = tmp_path / "short.csv"
     pd.DataFrame({"target": ["t0"], "ceiling": [0.9]}).to_csv(short, index=False)
     with pytest.raises(InputError, match="no ceiling for 't1', 't2'"):
@@ -112,6 +117,21 @@ def test_drift_weak_gaps_and_net_harm_of_the_paper(published):
         ("7B", "Visual_Similarity"),
     }
     assert flagged.loc[flagged["check"] == "net_negative", "model"].tolist() == ["7B"]
+
+
+def test_baselines_at_chance_and_constant_baselines_are_two_things(published):
+    flagged = published.diagnostics[published.diagnostics["flagged"].astype(bool)]
+    low = flagged[flagged["check"] == "baseline_at_chance"].groupby("model")["target"].agg(list)
+    assert "Object_Localization" not in low["32B"]
+    assert "Functional_Correspondence" not in low["7B"]
+    constant = flagged[flagged["check"] == "baseline_constant"]
+    assert set(zip(constant["model"], constant["target"], strict=True)) == {
+        ("3B", "Relative_Reflectance"),
+        ("32B", "Relative_Reflectance"),
+        ("32B", "Object_Localization"),
+    }
+    row = constant[constant["target"] == "Object_Localization"].iloc[0]
+    assert row["message"] == "1 of 4 baselines score exactly as a constant answer (56.6%: B)"
 
 
 def test_collapse_is_seen_in_predictions(tmp_path):

@@ -74,6 +74,13 @@ def test_a_search_too_long_to_be_exact_says_so(monkeypatch):
     assert np.isnan(chance.p_value)
 
 
+def test_exact_zeros_stay_zero_under_the_additive_null():
+    random = np.random.default_rng(4)
+    values = np.where(random.random((40, 40)) < 0.7, 0.0, random.normal(0, 0.2, (40, 40)))
+    chance = clique_chance(square(values), "positive", "additive", n_draws=200)
+    assert chance.mean_null_size < 5  # with residuals spread over the zeros it would be about 9
+
+
 def test_unknown_null_is_refused():
     with pytest.raises(ValueError, match="accepted are"):
         clique_chance(square(np.zeros((3, 3))), "positive", "shuffle")

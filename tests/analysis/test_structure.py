@@ -46,6 +46,23 @@ def test_aggregates_by_hand():
     assert with_self.loc["t3", "transferability_pos"] == pytest.approx((1 - math.exp(-1)) * 0.5)
 
 
+def test_the_zero_rule_holds_at_its_boundary():
+    m = square([[0, 1e-9, -1e-9], [0.99e-9, 0, -0.99e-9], [1e-9, 0.2, 0]])
+    a = aggregate_transfer(m)
+    assert a.loc["t0", "transferability_pos"] == pytest.approx((1 - math.exp(-1 / 2)) * 1e-9, rel=1e-9)
+    assert a.loc["t0", "transferability_neg"] == pytest.approx((1 - math.exp(-1 / 2)) * -1e-9, rel=1e-9)
+    assert (a.loc["t1", ["transferability_pos", "transferability_neg"]] == 0).all()
+    assert len(transfer_edges(m, top_share=1.0)) == 4
+    assert find_cliques(m, "positive").cliques == []
+    assert find_cliques(m + np.array([[0, 0, 0], [1e-9, 0, 0], [0, 0, 0]]), "positive").cliques == [("t0", "t1")]
+
+
+def test_no_aggregate_is_minus_zero():
+    a = aggregate_transfer(square([[0, 0.0, -0.1], [0.0, 0, 0.0], [-0.0, 0.0, 0]]))
+    assert not np.signbit(a["transferability_pos"]).any()
+    assert not np.signbit(a.loc[["t1", "t2"], "transferability_neg"]).any()
+
+
 def test_aggregates_of_the_paper(published):
     donors = published.tasks.set_index(["model", "task"])["transferability_pos"]
     golden = {"3B": (0.05930, 0.04323), "7B": (0.08063, 0.04518), "32B": (0.15840, 0.12726)}
@@ -89,12 +106,14 @@ def test_teaser_graph(published):
 
 
 def test_graphml_holds_every_edge_and_hostile_names(tmp_path):
-    names = ["a", "<b>&\"'", "c\x01d"]
-    edges = transfer_edges(square([[0, 0.5, 0.4], [0.4, 0, 0.1], [-0.3, -0.2, 0]], names), top_share=1.0)
+    names = ["a", "<b>&\"'", "c\x01d", "c\\u0001d"]
+    edges = transfer_edges(
+        square([[0, 0.5, 0.4, 0], [0.4, 0, 0.1, 0], [-0.3, -0.2, 0, 0], [0] * 4], names), top_share=1.0
+    )
     edges = pd.concat([edges.assign(model="m"), edges.assign(model="n")])
     write_graphml(transfer_graph(edges, {"m": names, "n": names}), tmp_path / "g.graphml")
     back = nx.read_graphml(tmp_path / "g.graphml", force_multigraph=True)
-    assert set(back) == {"a", "<b>&\"'", "c\\u0001d"}
+    assert set(back) == {"a", "<b>&\"'", "c\\u0001d", "c\\\\u0001d"}
     assert back.number_of_edges() == 12
     found = {(a, b, d["model"], d["pgf"]) for a, b, d in back.edges(data=True)}
     assert ("a", "<b>&\"'", "m", 0.5) in found

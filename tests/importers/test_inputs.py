@@ -168,6 +168,19 @@ def refusals() -> dict[str, tuple[pd.DataFrame, str]]:
         "no baseline": (good[good["source"] != ""], "no baseline"),
         "only baselines": (good[good["source"] == ""], "only baselines"),
         "all holes": (good.assign(n_correct=""), "every cell is a hole"),
+        "runs all holes": (
+            good.astype(object)
+            .where(good["source"] == "", "")
+            .assign(model="m", source=good["source"], seed=good["seed"], target=good["target"]),
+            "every cell is a hole",
+        ),
+        "other seeds": (good.assign(seed=["7", "7", *good["seed"][2:]]), "no baseline for any run of model 'm'"),
+        "underscore": (fraction.assign(accuracy="0.7_5"), "not a number"),
+        "other digits": (fraction.assign(accuracy="٠.٥"), "not a number"),
+        "percent sign": (fraction.assign(accuracy="12%"), "not a number"),
+        "decimal comma": (fraction.assign(accuracy="0,5"), "not a number"),
+        "too large": (fraction.assign(accuracy="1e400"), "infinite"),
+        "capitals": (good.rename(columns=str.capitalize), "lower case"),
         "empty target": (good.assign(target=""), "is empty"),
         "unknown kind": (good.assign(kind="fintune"), "did you mean 'finetune'"),
         "kind against source": (good.assign(kind="base"), "the baseline, and it alone"),
@@ -212,6 +225,26 @@ def test_unreadable_files_are_refused(tmp_path):
         with pytest.raises(InputError) as refusal:
             read_accuracies(path)
         assert name in str(refusal.value)
+
+
+def test_a_semicolon_file_is_told_so(tmp_path):
+    (tmp_path / "t.csv").write_text("model;source;seed;target;accuracy\nm;;;a;0.5\n")
+    with pytest.raises(InputError, match="separated by ';'"):
+        read_accuracies(tmp_path / "t.csv")
+
+
+def test_the_empty_text_is_no_input():
+    with pytest.raises(InputError, match="empty text"):
+        read_accuracies("")
+
+
+def test_runs_without_a_baseline_are_told(tmp_path):
+    frame = random_counts(3, 2)
+    frame.loc[frame["source"] == "", "seed"] = "0"
+    accuracies = read_accuracies(write(frame, tmp_path))
+    assert len(accuracies.notes) == 1
+    assert "9 runs have no baseline" in accuracies.notes[0]
+    assert "'1'" in accuracies.notes[0]
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

@@ -153,7 +153,7 @@ def test_unnamed_file_is_named_by_its_stem(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"perfection_gap_factor": [1.01]}, "above 1"),
+        ({"perfection_gap_factor": [1.0000001]}, r"1\.0000001, which is above 1"),
         ({"perfection_gap_factor": ["inf"]}, "infinite"),
         ({"perfection_gap_factor": ["much"]}, "not a number"),
         ({"ft_task": [""]}, "empty"),

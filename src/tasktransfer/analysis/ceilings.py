@@ -95,6 +95,11 @@ def _from_file(cells: pd.DataFrame, path: Path) -> pd.DataFrame:
     if "model" in raw.frame:
         stated["model"] = text_column(raw, "model", empty=False)
         key = ["model", "target"]
+    odd = stated.loc[(stated["ceiling"] == 0) | stated["ceiling"].between(1, 2, inclusive="neither"), "target"]
+    if len(odd):
+        raise InputError(
+            f"{raw.name}: the ceiling for {quoted(odd)} is no fraction in (0, 1] and hardly a percent"
+        )
     if (stated["ceiling"] > 1).any():
         small = stated.loc[stated["ceiling"].between(0, 1, inclusive="neither"), "target"]
         if len(small):

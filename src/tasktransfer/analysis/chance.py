@@ -7,7 +7,8 @@ from the columns alone. A null must therefore keep the columns:
     The sources are permuted within each target, off the diagonal, holes fixed; the seeds of a cell stay together.
     Keeps each target's values, breaks who gave them.
 ``additive``
-    The additive fit target_j + source_i stays, its residuals are permuted over all cells. Keeps both main effects.
+    The additive fit target_j + source_i stays, its residuals are permuted over all cells that are not zero. Keeps
+    both main effects, and keeps exact zeros, which no additive fit would give.
 
     p = (1 + number of null draws whose largest clique of that sign is as large) / (1 + number of draws)
 
@@ -75,19 +76,21 @@ def clique_chance(
         raise ValueError(f"null is {null!r}; accepted are {' and '.join(NULLS)}")
     random = np.random.default_rng(seed)
     values = without_self(matrix)
-    size, steps = _search(values, sign)
-    n_draws = min(n_draws, STEP_BUDGET // max(steps, 1))
-    if size is None or n_draws < FEWEST_DRAWS:
-        return CliqueChance(size or 0, np.nan, np.nan, 0)
+    size, spent = _search(values, sign)
+    if size is None:
+        return CliqueChance(0, np.nan, np.nan, 0)
     draw = _within_target(values) if null == "within_target" else _additive(values, matrix)
     sizes: list[int] = []
-    for _ in range(n_draws):
-        found = largest_clique_size(draw(random), sign)
+    while len(sizes) < n_draws and spent < STEP_BUDGET:
+        found, steps = _search(draw(random), sign)
         if found is None:
             return CliqueChance(size, np.nan, np.nan, len(sizes))
         sizes.append(found)
+        spent += steps
+    if len(sizes) < min(n_draws, FEWEST_DRAWS):
+        return CliqueChance(size, np.nan, np.nan, len(sizes))
     as_large = sum(found >= size for found in sizes)
-    return CliqueChance(size, float(np.mean(sizes)), (1 + as_large) / (1 + n_draws), n_draws)
+    return CliqueChance(size, float(np.mean(sizes)), (1 + as_large) / (1 + len(sizes)), len(sizes))
 
 
 def _within_target(values: np.ndarray) -> Callable[[np.random.Generator], np.ndarray]:
@@ -103,7 +106,7 @@ def _within_target(values: np.ndarray) -> Callable[[np.random.Generator], np.nda
 
 
 def _additive(values: np.ndarray, matrix: pd.DataFrame) -> Callable[[np.random.Generator], np.ndarray]:
-    defined = ~np.isnan(values)
+    defined = np.abs(values) >= ZERO  # false for holes too
     residual = decompose(matrix).interaction.to_numpy()[defined]
     fitted = values[defined] - residual
 
@@ -132,7 +135,7 @@ def _search(values: np.ndarray, sign: str) -> tuple[int | None, int]:
     Branch and bound over bit sets: a branch is left when even all its candidates together would not beat the
     best so far.
     """
-    mutual = values * SIGNS[sign] > ZERO
+    mutual = values * SIGNS[sign] >= ZERO
     mutual &= mutual.T
     np.fill_diagonal(mutual, False)
     order = np.argsort(mutual.sum(axis=1), kind="stable")

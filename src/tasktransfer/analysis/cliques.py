@@ -64,7 +64,7 @@ def find_cliques(matrix: pd.DataFrame, sign: str, *, limit: int = CLIQUE_LIMIT) 
     >>> find_cliques(m, "positive").cliques
     [('a', 'b'), ('a', 'c')]
     """
-    of_sign = without_self(matrix) * SIGNS[sign] > ZERO
+    of_sign = without_self(matrix) * SIGNS[sign] >= ZERO
     mutual = of_sign & of_sign.T
     graph = nx.Graph()
     graph.add_edges_from(np.argwhere(np.triu(mutual)).tolist())

@@ -37,7 +37,8 @@ CHECKS = {
     "constant_answer": "The score is that of answering one letter throughout (registered answer counts, or the "
     "predicted answers themselves); for a target, in a quarter of its "
     "off-diagonal runs or more.",
-    "baseline_at_chance": "The untouched model stands at or below chance, or scores as a constant answer would.",
+    "baseline_at_chance": "The untouched model stands at or below chance (mean over seeds).",
+    "baseline_constant": "The untouched model scores, with some seed, exactly as one letter throughout would.",
     "baseline_drift": "The untouched model scores differently from seed to seed.",
     "weak_gap": "One item is worth 0.05 PGF or more: the gap is 20 items or fewer.",
     "seed_spread": "The typical seed SD of the column is larger than its typical |PGF|.",
@@ -168,11 +169,17 @@ def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
     choices = task.n_choices if task else first["n_choices"]
     if not np.isnan(choices):
         chance = 1 / choices
-        constant = sorted({text for text in base["letters"].dropna() if text})
-        at = f"the baseline of {lowest:.1%} stands against a chance of {chance:.1%}"
-        if constant:
-            at += f" and equals a constant answer's ({'/'.join(constant)})"
-        yield _check("baseline_at_chance", lowest, chance, lowest <= chance + ZERO or bool(constant), at)
+        mean = base["accuracy"].mean()
+        told = f"the baseline of {mean:.1%} stands against a chance of {chance:.1%}"
+        yield _check("baseline_at_chance", mean, chance, mean <= chance + ZERO, told)
+    known = base[base["letters"].notna()]
+    if len(known):
+        constant = known[known["letters"] != ""]
+        share = len(constant) / len(known)
+        told = f"{len(constant)} of {len(known)} baselines score exactly as a constant answer"
+        if len(constant):
+            told += f" ({', '.join(f'{row.accuracy:.1%}: {row.letters}' for row in constant.itertuples())})"
+        yield _check("baseline_constant", share, 0.0, share > 0, told)
     if len(base) > 1:
         span = highest - lowest
         told = f"baselines of {len(base)} seeds lie {span * 100:.1f} accuracy points apart"
@@ -216,7 +223,7 @@ def _column_checks(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
         typical = float(values.abs().median())
         told = f"median seed SD {spread:.3f} against a median |PGF| of {typical:.3f}"
         yield _check("seed_spread", spread, typical, spread > typical, told)
-    up, down = int((values > ZERO).sum()), int((values < -ZERO).sum())
+    up, down = int((values >= ZERO).sum()), int((values <= -ZERO).sum())
     share = max(up, down) / len(values)
     told = f"{up} sources raise it and {down} lower it, of {len(values)}"
     yield _check("one_column_effect", share, SAME_WAY_SHARE, share >= SAME_WAY_SHARE, told)
@@ -227,7 +234,7 @@ def _model_checks(model: str, transfers: pd.DataFrame, decomposition: Decomposit
     defined = values[~np.isnan(values)]
     finetuned = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
     holes = int(finetuned["pgf"].isna().sum())
-    share_negative = float((defined < -ZERO).mean()) if len(defined) else np.nan
+    share_negative = float((defined <= -ZERO).mean()) if len(defined) else np.nan
     mean = float(defined.mean()) if len(defined) else np.nan
     target_share = float(decomposition.shares.loc["target", "share"])
     told = f"mean off-diagonal PGF {mean:+.3f}; {share_negative:.0%} of {len(defined)} cells are negative"

@@ -41,7 +41,7 @@ def edge_thresholds(matrix: pd.DataFrame, *, top_share: float = 0.20) -> dict[st
     values = without_self(matrix)
     thresholds = {}
     for name, sign in (("positive", 1), ("negative", -1)):
-        of_sign = np.sort(np.abs(values[values * sign > ZERO]))[::-1]
+        of_sign = np.sort(np.abs(values[values * sign >= ZERO]))[::-1]
         rank = min(math.floor(top_share * len(of_sign)), len(of_sign) - 1)
         thresholds[name] = float(of_sign[rank]) if len(of_sign) else math.inf
     return thresholds
@@ -65,8 +65,8 @@ def transfer_edges(matrix: pd.DataFrame, *, top_share: float = 0.20) -> pd.DataF
     """
     values = without_self(matrix)
     thresholds = edge_thresholds(matrix, top_share=top_share)
-    positive = (values > ZERO) & (values >= thresholds["positive"] - _TIE)
-    negative = (values < -ZERO) & (-values >= thresholds["negative"] - _TIE)
+    positive = (values >= ZERO) & (values >= thresholds["positive"] - _TIE)
+    negative = (values <= -ZERO) & (-values >= thresholds["negative"] - _TIE)
     source, target = np.nonzero(positive | negative)
     names = matrix.index.to_numpy(dtype=object)
     return pd.DataFrame(
@@ -109,10 +109,13 @@ def transfer_graph(edges: pd.DataFrame, tasks: Mapping[str, list[str]]) -> nx.Mu
 
 
 def write_graphml(graph: nx.MultiDiGraph, path: Path) -> None:
-    """Write GraphML; characters that XML cannot hold are written as ``\\uXXXX``."""
+    """Write GraphML; what XML cannot hold is written as ``\\uXXXX``, a backslash beside it doubled."""
 
     def legal(text: object) -> object:
-        return _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if isinstance(text, str) else text
+        if not isinstance(text, str) or not (_NOT_XML.search(text) or "\\u" in text):
+            return text
+        doubled = text.replace("\\", "\\\\")
+        return _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", doubled)
 
     clean = nx.relabel_nodes(graph, {node: legal(node) for node in graph})
     for _, data in clean.nodes(data=True):

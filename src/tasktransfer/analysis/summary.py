@@ -55,9 +55,9 @@ def summarize_model(
         "n_cells": len(rows),
         "n_holes": int(rows["pgf"].isna().sum()),
         "mean_pgf": float(defined.mean()) if len(defined) else None,
-        "n_positive": int((defined > ZERO).sum()),
-        "n_negative": int((defined < -ZERO).sum()),
-        "share_negative": float((defined < -ZERO).mean()) if len(defined) else None,
+        "n_positive": int((defined >= ZERO).sum()),
+        "n_negative": int((defined <= -ZERO).sum()),
+        "share_negative": float((defined <= -ZERO).mean()) if len(defined) else None,
         "mean_self_transfer": _mean(of_model["self_transfer"]),
         **{f"mean_{name}": _mean(of_model[name]) for name in AGGREGATES},
         "variance_share": {

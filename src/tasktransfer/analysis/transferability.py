@@ -62,7 +62,7 @@ def aggregate_transfer(matrix: pd.DataFrame, *, include_self: bool = False) -> p
 
 def signed_aggregate(values: np.ndarray, sign: int, axis: int) -> np.ndarray:
     """Breadth-weighted mean of the cells of one sign along an axis; works on any leading dimensions."""
-    of_sign = values * sign > ZERO
+    of_sign = values * sign >= ZERO
     n_sign = of_sign.sum(axis=axis)
     n_defined = (~np.isnan(values)).sum(axis=axis)
     total = np.where(of_sign, values, 0.0).sum(axis=axis)

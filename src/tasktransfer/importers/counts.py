@@ -149,7 +149,6 @@ def _require_agreement(raw: RawTable, frame: pd.DataFrame, stated: np.ndarray) -
     for what, bad in faults.items():
         if bad.any():
             position = int(np.flatnonzero(bad)[0])
-            raise InputError(
-                f"{raw.at(position)}: {what} (n_correct {right[position]:g}, n_items {items[position]:g}, "
-                f"accuracy {stated[position]:g})"
-            )
+            named = (("n_correct", right), ("n_items", items), ("accuracy", stated))
+            told = ", ".join(f"{name} {values[position]:g}" for name, values in named if values[position] >= 0)
+            raise InputError(f"{raw.at(position)}: {what} ({told})")

@@ -14,7 +14,7 @@ from tasktransfer.errors import InputError, SettingsError, quoted
 from tasktransfer.importers.counts import UNITS, accuracies_from_counts
 from tasktransfer.importers.predictions import accuracies_from_predictions, prediction_files
 from tasktransfer.importers.published import PUBLISHED_COLUMNS, accuracies_from_published
-from tasktransfer.tables import ACCURACY_KEY, RawTable, read_raw, refuse_conflicts
+from tasktransfer.tables import ACCURACY_KEY, RawTable, header_hint, read_raw, refuse_conflicts
 
 __all__ = ["Accuracies", "read_accuracies"]
 
@@ -66,11 +66,13 @@ def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
     table = refuse_conflicts(table, ACCURACY_KEY, ["accuracy", "pgf"], "the inputs together")
     table = table.reset_index(drop=True)
     _require_baselines(table)
-    return Accuracies(table, tuple(notes))
+    return Accuracies(table, (*notes, *_unbased_notes(table)))
 
 
 def split_name(text: str | Path) -> tuple[str | None, Path]:
     """Split ``NAME=path``; a path that exists as written is a path, whatever signs it holds."""
+    if not str(text):
+        raise InputError("an input is the empty text; a path, or NAME=path, is needed")
     if isinstance(text, Path) or Path(text).exists():
         return None, Path(text)
     match = re.fullmatch(r"([^=]+)=(.+)", text, flags=re.DOTALL)
@@ -105,9 +107,10 @@ def _read_one(raw: RawTable, name: str | None, unit: str | None) -> tuple[pd.Dat
     if {"accuracy", "n_correct"} & columns:
         return accuracies_from_counts(raw, name, unit), []
     raise InputError(
-        f"{raw.name}: cannot tell what this table is; accepted are columns {', '.join(PUBLISHED_COLUMNS)} "
-        f"(published PGF), or model, source, seed, target with accuracy or n_correct and n_items, or with item "
-        f"and correct or score; the file is missing these and has {quoted(raw.frame.columns, limit=12)}"
+        f"{raw.name}: cannot tell what this table is from its columns {quoted(raw.frame.columns, limit=12)}; "
+        f"it is missing accuracy, n_correct (with n_items), correct or score (with item) or "
+        f"perfection_gap_factor; accepted are {', '.join(PUBLISHED_COLUMNS)} (published PGF), or model, source, "
+        f"seed, target with one of the others{header_hint(raw, ['accuracy', 'n_correct', 'item'])}"
     )
 
 
@@ -122,5 +125,38 @@ def _require_baselines(table: pd.DataFrame) -> None:
             )
     if not (table["kind"] != "base").any():
         raise InputError("only baselines: no row has a source, so there is no transfer to measure")
-    if table["accuracy"].isna().all() and table["pgf"].isna().all():
-        raise InputError("every cell is a hole: no accuracy and no PGF in any row")
+    runs = table[table["kind"] != "base"]
+    if runs["accuracy"].isna().all() and runs["pgf"].isna().all():
+        raise InputError("every cell is a hole: no accuracy and no PGF in any row with a source")
+    measured = runs[runs["accuracy"].notna()]
+    unbased = _without_baseline(table)
+    for model, of_model in measured.groupby("model", sort=False):
+        if unbased[of_model.index].all():
+            base = table[(table["kind"] == "base") & (table["model"] == model)]
+            seeds, targets = quoted(base["seed"].unique()), quoted(base["target"].unique())
+            raise InputError(
+                f"no baseline for any run of model {quoted([model])}: baselines have the seeds {seeds} and the "
+                f"targets {targets}, runs the seeds {quoted(of_model['seed'].unique())} and the targets "
+                f"{quoted(of_model['target'].unique())}; a baseline with an empty seed serves all seeds"
+            )
+
+
+def _without_baseline(table: pd.DataFrame) -> pd.Series:
+    """Whether a run that has an accuracy finds no baseline of its target, of its seed or without one."""
+    base = table[(table["kind"] == "base") & table["accuracy"].notna()]
+    there = set(zip(base["model"], base["target"], base["seed"], strict=True))
+    found = [
+        (row.model, row.target, row.seed) in there or (row.model, row.target, "") in there
+        for row in table[["model", "target", "seed"]].itertuples()
+    ]
+    return (table["kind"] != "base") & table["accuracy"].notna() & ~pd.Series(found, index=table.index)
+
+
+def _unbased_notes(table: pd.DataFrame) -> list[str]:
+    """One sentence per model with runs that no baseline matches."""
+    unbased = table[_without_baseline(table)]
+    return [
+        f"{model}: {len(rows)} runs have no baseline (targets {quoted(rows['target'].unique())}, seeds "
+        f"{quoted(rows['seed'].unique())}) and are left out; a baseline with an empty seed serves all seeds."
+        for model, rows in unbased.groupby("model", sort=False)
+    ]

@@ -254,16 +254,20 @@ def _constant_answers(analysis: Analysis) -> Iterator[Finding]:
 def _baselines(analysis: Analysis) -> Iterator[Finding]:
     rows = analysis.diagnostics[analysis.diagnostics["flagged"].astype(bool)]
     low = rows[rows["check"] == "baseline_at_chance"]
+    constant = rows[rows["check"] == "baseline_constant"]
     drift = rows[rows["check"] == "baseline_drift"]
     if len(low):
-        listed = "; ".join(
-            f"{printable(str(model))}: {list_labels(list(group['target']))}"
-            for model, group in low.groupby("model", sort=False)
-        )
         yield Finding(
             "Baselines at or below chance",
-            listed + ".",
+            _by_model(low) + ".",
             "From there any finetune that teaches the answer format looks like transfer.",
+            "diagnostics",
+        )
+    if len(constant):
+        yield Finding(
+            "Baselines that score as one letter throughout",
+            f"With some seed, {_by_model(constant)}.",
+            "A count can meet a letter's by accident; where it does in every seed, look at the answers.",
             "diagnostics",
         )
     if len(drift):
@@ -275,6 +279,14 @@ def _baselines(analysis: Analysis) -> Iterator[Finding]:
             "That is evaluation noise, and it enters every PGF of the column.",
             "diagnostics",
         )
+
+
+def _by_model(rows: pd.DataFrame) -> str:
+    """The targets of diagnostic rows, listed by model."""
+    return "; ".join(
+        f"{printable(str(model))}: {list_labels(list(group['target']))}"
+        for model, group in rows.groupby("model", sort=False)
+    )
 
 
 def _ceiling(analysis: Analysis) -> Iterator[Finding]:
