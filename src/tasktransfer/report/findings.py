@@ -70,7 +70,8 @@ def find_findings(analysis: Analysis) -> list[Finding]:
         *_ceiling(analysis),
         *_holes(analysis),
     ]
-    return [finding._replace(text=finding.text[:1].upper() + finding.text[1:]) for finding in findings]
+    names = tuple(printable(model) for model in analysis.models)  # written as given also at a sentence's start
+    return [f if f.text.startswith(names) else f._replace(text=f.text[:1].upper() + f.text[1:]) for f in findings]
 
 
 def _per_model(analysis: Analysis, text: str) -> str:

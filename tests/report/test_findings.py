@@ -1,0 +1,73 @@
+"""Findings in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasktransfer.analysis.pipeline import analyze
+from tasktransfer.report.findings import find_findings, label_of, list_labels, printable
+from tests.studies import accuracies_of, count_rows, random_counts
+
+
+def titles(analysis) -> list[str]:
+    return [finding.title for finding in find_findings(analysis)]
+
+
+def test_findings_of_the_paper(published):
+    found = {finding.title: finding for finding in find_findings(published)}
+    assert "In 7B the typical finetune harms" in found
+    effect = found["Most of the transfer is a target effect in 32B"]
+    assert "32B: target 90.4%" in effect.text
+    assert "answer format" in effect.explanation
+    assert "No clique is larger than chance gives" in found
+    assert found["Personas that hold in every model"].text == "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD."
+    assert "3B, MR: 36 of 48" in found["Some cells are a constant answer"].text
+    scale = next(title for title in found if title.startswith("Positive transferability"))
+    assert scale == "Positive transferability grows over the models given; not every step is beyond chance"
+
+
+def test_a_pure_target_effect_is_called_one(tmp_path):
+    base = [40, 50, 60, 45]
+    after = np.array([[base[j] + (10, -5, 8, -12)[j] + (i == j) for j in range(4)] for i in range(4)])
+    analysis = analyze(accuracies_of(count_rows(base, after), tmp_path))
+    assert "Most of the transfer is a target effect" in titles(analysis)
+
+
+def test_harm_and_holes_are_said(tmp_path):
+    after = np.full((3, 3), 40)
+    frame = count_rows([60, 60, 60], after)
+    analysis = analyze(accuracies_of(frame[frame["target"] != "t2"], tmp_path))
+    assert "The typical finetune harms" in titles(analysis)
+    gone = frame[~((frame["source"] == "t0") & (frame["target"] == "t1"))]
+    found = {f.title: f for f in find_findings(analyze(accuracies_of(gone, tmp_path)))}
+    assert "1 of 9" in found["The matrix has holes"].text
+
+
+def test_model_names_are_written_as_given(tmp_path):
+    for finding in find_findings(analyze(accuracies_of(random_counts(4, 2, model="small"), tmp_path))):
+        assert "Small" not in finding.text
+
+
+def test_every_finding_points_to_a_section_of_the_page(published):
+    from tasktransfer.report.html import render_report
+
+    page = render_report(published)
+    for finding in find_findings(published):
+        assert f'<section id="{finding.section}"' in page
+
+
+def test_labels():
+    assert label_of("blink_jigsaw") == "JG"
+    assert label_of("my task") == "my task"
+    assert printable("a\x00b\nc") == "a\\x00b\\nc"
+    assert len(printable("x" * 100)) == 28
+    assert list_labels(["a", "b", "c"], limit=2) == "a, b and 1 more"
+
+
+@pytest.mark.parametrize("width", [9, 10, 28])
+def test_cut_labels_keep_both_ends(width):
+    shown = printable("start " + "m" * 40 + " end9", width)
+    assert len(shown) == width
+    assert shown.startswith("star")
+    assert shown.endswith("end9"[-(width // 2) :][-3:])
