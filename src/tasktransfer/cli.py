@@ -127,7 +127,7 @@ def _analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:
     from tasktransfer.importers.inputs import read_accuracies
 
     accuracies = read_accuracies(*inputs, unit=unit)
-    analysis = analyze_accuracies(accuracies.table, settings, notes=accuracies.notes)
+    analysis = analyze_accuracies(accuracies.table, settings, items=accuracies.items, notes=accuracies.notes)
     for note in analysis.summary["notes"]:
         typer.echo(f"note: {note}", err=True)
     return analysis

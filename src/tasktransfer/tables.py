@@ -89,6 +89,8 @@ TRANSFER_COLUMNS = (
     "accuracy",
     "baseline",
     "gain",
+    "gain_low",
+    "gain_high",
     "gap",
     "interaction",
     "verdict",

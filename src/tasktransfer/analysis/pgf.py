@@ -28,7 +28,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.uncertainty import seed_intervals
+from tasktransfer.analysis.uncertainty import decide, item_intervals, seed_intervals
 from tasktransfer.tables import PGF_COLUMNS, TRANSFER_COLUMNS, join_flags
 
 __all__ = ["ZERO", "matrix", "models_of", "pgf_table", "tasks_of", "transfers_table"]
@@ -102,13 +102,17 @@ def _baselines(accuracies: pd.DataFrame, runs: pd.DataFrame) -> dict[str, np.nda
     return {name: np.where(lacking, shared[name], own[name]) for name in columns.values()}
 
 
-def transfers_table(pgf: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+def transfers_table(
+    pgf: pd.DataFrame, *, items: pd.DataFrame | None = None, confidence: float = 0.95
+) -> pd.DataFrame:
     """Average each source-target cell over its seeds.
 
     Parameters
     ----------
     pgf
         Table of `pgf_table`.
+    items
+        Item-level scores, where there are any: the ``items`` of `tasktransfer.read_accuracies`.
     confidence
         Level of the intervals, in (0, 1).
 
@@ -117,8 +121,8 @@ def transfers_table(pgf: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFr
     pandas.DataFrame
         The whole grid of sources and targets of each model and kind, columns
         `tasktransfer.tables.TRANSFER_COLUMNS`, holes as NaN with the flag ``missing``. ``pgf`` is the mean over
-        seeds of each seed's PGF, ``pgf_pooled`` the ratio of the mean gain to the mean gap. Intervals and
-        tests are seeds only: they speak of these items and say nothing of a fresh draw of them.
+        seeds of each seed's PGF, ``pgf_pooled`` the ratio of the mean gain to the mean gap. The column
+        ``uncertainty`` says what intervals and tests speak of, see `tasktransfer.analysis.uncertainty`.
     """
     rows = pgf.assign(defined=pgf["pgf"].notna()).sort_values([*_CELL, "pgf", "seed"], kind="stable")
     used = rows[rows["defined"]]
@@ -132,8 +136,11 @@ def transfers_table(pgf: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFr
     frame["n_seeds"] = frame["n_seeds"].fillna(0).astype(int)
     frame["flags"] = _cell_flags(frame, rows)
     frame["interaction"] = np.nan
-    frame = frame.assign(**seed_intervals(frame, confidence=confidence))
-    return frame[list(TRANSFER_COLUMNS)]
+    frame = seed_intervals(frame, confidence=confidence)
+    if items is not None and len(items):
+        ceilings = pgf[["model", "target", "ceiling"]].drop_duplicates(["model", "target"])
+        frame = item_intervals(frame, items, ceilings, confidence=confidence)
+    return decide(frame, confidence=confidence)[list(TRANSFER_COLUMNS)]
 
 
 def _grid(pgf: pd.DataFrame) -> pd.DataFrame:

@@ -86,6 +86,7 @@ class Analysis:
     decomposition: pd.DataFrame
     diagnostics: pd.DataFrame
     summary: dict[str, Any]
+    items: pd.DataFrame | None = None  # scores by item, where the input had them
 
     @property
     def models(self) -> list[str]:
@@ -100,7 +101,11 @@ class Analysis:
 
 
 def analyze(
-    accuracies: pd.DataFrame, settings: Settings | None = None, *, notes: tuple[str, ...] = ()
+    accuracies: pd.DataFrame,
+    settings: Settings | None = None,
+    *,
+    items: pd.DataFrame | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Analysis:
     """Analyze an accuracies table: PGF, aggregates, graph, cliques, personas, diagnostics.
 
@@ -110,6 +115,8 @@ def analyze(
         Table of `tasktransfer.read_accuracies`.
     settings
         Choices; by default the paper's conventions.
+    items
+        Item-level scores for intervals and tests over items, where the input had them.
     notes
         Sentences about the input, carried into the summary.
 
@@ -126,7 +133,7 @@ def analyze(
     settings = settings or Settings()
     ceilings = available_ceilings(accuracies, settings.ceiling)
     pgf = pgf_table(accuracies, ceilings[settings.ceiling])
-    transfers = transfers_table(pgf, confidence=settings.confidence)
+    transfers = transfers_table(pgf, items=items, confidence=settings.confidence)
     models = models_of(transfers)
     decompositions = {model: decompose(matrix(transfers, model)) for model in models}
     transfers = transfers.assign(interaction=_interaction_column(transfers, decompositions))
@@ -166,6 +173,7 @@ def analyze(
         decomposition=_decomposition_table(decompositions),
         diagnostics=diagnostics,
         summary=summary,
+        items=items,
     )
 
 

@@ -1,10 +1,14 @@
-"""Intervals and tests over seeds.
+"""Intervals, tests and verdicts of transfers, and what they speak of.
 
-What they speak of: other training runs of these sources, scored on these very items. The error from having
-drawn these items and no others is not in them, and in studies with a hundred or so items a task it is the
-larger one. The column ``uncertainty`` says so in every row.
+The column ``uncertainty`` says it in every row:
 
-    t = mean / (sd / sqrt(S)),   S - 1 degrees of freedom
+``items and seeds``
+    Other training seeds and other items of the task; needs item-level predictions and two seeds. See `crossed`.
+``items, this adapter``
+    Other items, for the one adapter there is (one seed, or seeds whose adapters answer alike).
+``seeds only, these items``
+    Other training seeds scored on these very items: all that accuracies allow. In studies with a hundred or so
+    items a task the error left out is the larger one. t = mean / (sd / sqrt(S)) with S - 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -13,26 +17,34 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["false_discovery_rate", "seed_intervals"]
+from tasktransfer.analysis.crossed import crossed_mean, gain_interval, mcnemar_p_value, pgf_interval
+from tasktransfer.analysis.items import CellItems, cells_of_items
 
+__all__ = ["decide", "false_discovery_rate", "item_intervals", "seed_intervals"]
+
+ITEMS_AND_SEEDS = "items and seeds"
+ITEMS_ONLY = "items, this adapter"
 SEEDS_ONLY = "seeds only, these items"
+UNKNOWN = "not known from these seeds"
+EQUIVALENCE_MARGIN = 0.05  # accuracy; a gain surely within it is negligible
+
+_CELL = ["model", "kind", "source", "target"]
 
 
-def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> dict[str, object]:
-    """Student intervals, two-sided p-values, false discovery rates and verdicts from the spread over seeds.
+def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Student intervals and two-sided p-values from the spread over seeds.
 
     Parameters
     ----------
     transfers
-        Columns model, kind, source, target, pgf, n_seeds, seed_sd.
+        Columns pgf, n_seeds, seed_sd.
     confidence
         In (0, 1).
 
     Returns
     -------
-    dict
-        Columns low, high, p_value, q_value (Benjamini-Hochberg over the off-diagonal finetune cells of each
-        model), verdict (``positive``, ``negative``, ``undecided``, empty for a hole) and uncertainty. A cell with
+    pandas.DataFrame
+        `transfers` with low, high, p_value, uncertainty, and gain_low and gain_high, which are NaN. A cell with
         one seed, or whose seeds agree to the last digit, has no interval: its spread is not known, not zero.
     """
     mean = transfers["pgf"].to_numpy(dtype=float)
@@ -42,23 +54,108 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> dict[str, o
     df = np.where(usable, n_seeds - 1, 1)
     error = np.where(usable, spread / np.sqrt(np.maximum(n_seeds, 1)), np.nan)
     half = stats.t.ppf(0.5 + confidence / 2, df) * error
-    p_value = 2 * stats.t.sf(np.abs(mean) / error, df)
+    return transfers.assign(
+        low=mean - half,
+        high=mean + half,
+        p_value=2 * stats.t.sf(np.abs(mean) / error, df),
+        gain_low=np.nan,
+        gain_high=np.nan,
+        uncertainty=np.where(np.isnan(mean), "", np.where(usable, SEEDS_ONLY, UNKNOWN)),
+    )
+
+
+def item_intervals(
+    transfers: pd.DataFrame, items: pd.DataFrame, ceilings: pd.DataFrame, *, confidence: float
+) -> pd.DataFrame:
+    """Replace seed intervals by those over items and seeds in every cell whose items are known.
+
+    Parameters
+    ----------
+    transfers
+        Table with seed intervals; cells without a PGF stay as they are.
+    items
+        Columns `tasktransfer.analysis.items.ITEM_COLUMNS`.
+    ceilings
+        Columns model, target, ceiling.
+    confidence
+        In (0, 1).
+
+    Returns
+    -------
+    pandas.DataFrame
+        low and high (PGF), gain_low and gain_high (accuracy, at the level of two one-sided tests, 1 - 2 alpha),
+        p_value of no change (exact McNemar for one seed and right-or-wrong answers, else the crossed test) and
+        uncertainty.
+
+    Notes
+    -----
+    About 0.2 ms a cell. PGF intervals are around the ratio of means, ``pgf_pooled``.
+    """
+    ceiling_of = ceilings.set_index(["model", "target"])["ceiling"].to_dict()
+    rows = [
+        (cell.model, cell.kind, cell.source, cell.target, *_cell(cell, ceiling_of, confidence))
+        for cell in cells_of_items(items)
+    ]
+    columns = ["low", "high", "gain_low", "gain_high", "p_value", "uncertainty"]
+    found = pd.DataFrame(rows, columns=[*_CELL, *columns]).set_index(_CELL)
+    frame = transfers.set_index(_CELL)
+    known = frame.index[frame["pgf"].notna()].intersection(found.index)
+    frame.loc[known, columns] = found.loc[known, columns]
+    return frame.reset_index()[list(transfers.columns)]
+
+
+def _cell(
+    cell: CellItems, ceiling_of: dict[tuple[str, str], float], confidence: float
+) -> tuple[float, float, float, float, float, str]:
+    n_seeds, n_items = cell.after_SK.shape
+    if n_items < 2:
+        return (np.nan, np.nan, np.nan, np.nan, np.nan, UNKNOWN)
+    population = "source" if n_seeds > 1 else "adapters"
+    low, high = pgf_interval(
+        cell.after_SK,
+        cell.before_SK,
+        ceiling=ceiling_of[cell.model, cell.target],
+        confidence=confidence,
+        population=population,
+    )
+    one_sided_twice = 1 - 2 * (1 - confidence)
+    gain = gain_interval(cell.after_SK, cell.before_SK, confidence=one_sided_twice, population=population)
+    if n_seeds == 1 and np.isin(cell.after_SK, (0, 1)).all() and np.isin(cell.before_SK, (0, 1)).all():
+        p_value = mcnemar_p_value(cell.after_SK[0], cell.before_SK[0])
+    else:
+        p_value = crossed_mean(cell.after_SK - cell.before_SK, population).p_value()
+    return (low, high, *gain, p_value, ITEMS_AND_SEEDS if n_seeds > 1 else ITEMS_ONLY)
+
+
+def decide(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Control false discoveries and say what each cell is.
+
+    Parameters
+    ----------
+    transfers
+        Columns model, kind, source, target, pgf, p_value, gain_low, gain_high.
+    confidence
+        In (0, 1); a false discovery rate of 1 - confidence is held.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `transfers` with q_value (Benjamini-Hochberg over the off-diagonal finetune cells of each model) and
+        verdict: ``positive`` or ``negative`` where q is below the level (p, for cells outside that family),
+        ``negligible`` where the gain is surely within `EQUIVALENCE_MARGIN` of none, else ``undecided``; empty
+        for a hole.
+    """
+    pgf, p_value = transfers["pgf"].to_numpy(dtype=float), transfers["p_value"].to_numpy(dtype=float)
     q_value = np.full(len(transfers), np.nan)
-    finetuned = (transfers["kind"] == "finetune").to_numpy()
-    off_diagonal = (transfers["source"] != transfers["target"]).to_numpy()
+    off_diagonal = (transfers["kind"] == "finetune") & (transfers["source"] != transfers["target"])
     for model in transfers["model"].unique():
-        family = (transfers["model"] == model).to_numpy() & finetuned & off_diagonal
+        family = ((transfers["model"] == model) & off_diagonal).to_numpy()
         q_value[family] = false_discovery_rate(p_value[family])
     decided = np.where(np.isnan(q_value), p_value, q_value) < 1 - confidence
-    verdict = np.where(decided, np.where(mean > 0, "positive", "negative"), "undecided")
-    return {
-        "low": mean - half,
-        "high": mean + half,
-        "p_value": p_value,
-        "q_value": q_value,
-        "verdict": np.where(np.isnan(mean), "", verdict),
-        "uncertainty": np.where(np.isnan(mean), "", np.where(usable, SEEDS_ONLY, "not known from these seeds")),
-    }
+    within = (transfers["gain_low"] > -EQUIVALENCE_MARGIN) & (transfers["gain_high"] < EQUIVALENCE_MARGIN)
+    verdict = np.where(within, "negligible", "undecided")
+    verdict = np.where(decided, np.where(pgf > 0, "positive", "negative"), verdict)
+    return transfers.assign(q_value=q_value, verdict=np.where(np.isnan(pgf), "", verdict))
 
 
 def false_discovery_rate(p_value: np.ndarray) -> np.ndarray:

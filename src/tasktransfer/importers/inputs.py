@@ -20,10 +20,11 @@ __all__ = ["Accuracies", "read_accuracies"]
 
 
 class Accuracies(NamedTuple):
-    """The accuracies table and one sentence for each thing a reader should know about how it was read."""
+    """What was read."""
 
-    table: pd.DataFrame
-    notes: tuple[str, ...]
+    table: pd.DataFrame  # one row per model, kind, source, seed and target
+    notes: tuple[str, ...]  # one sentence for each thing to know about how it was read
+    items: pd.DataFrame | None  # scores by item, where an input held predictions
 
 
 def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
@@ -56,17 +57,19 @@ def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
         raise InputError("no input given; name at least one table, NAME=path to name its model")
     parts: list[pd.DataFrame] = []
     notes: list[str] = []
+    items: list[pd.DataFrame] = []
     for text in inputs:
         name, path = split_name(text)
         for raw in _raw_tables(path):
-            part, told = _read_one(raw, name, unit)
+            part, told, answers = _read_one(raw, name, unit)
             parts.append(part)
             notes.extend(told)
+            items.extend(answers)
     table = pd.concat(parts, ignore_index=True)
     table = refuse_conflicts(table, ACCURACY_KEY, ["accuracy", "pgf"], "the inputs together")
     table = table.reset_index(drop=True)
     _require_baselines(table)
-    return Accuracies(table, (*notes, *_unbased_notes(table)))
+    return Accuracies(table, (*notes, *_unbased_notes(table)), pd.concat(items) if items else None)
 
 
 def split_name(text: str | Path) -> tuple[str | None, Path]:
@@ -98,14 +101,18 @@ def _raw_tables(path: Path) -> Iterable[RawTable]:
         )
 
 
-def _read_one(raw: RawTable, name: str | None, unit: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _read_one(
+    raw: RawTable, name: str | None, unit: str | None
+) -> tuple[pd.DataFrame, list[str], list[pd.DataFrame]]:
+    """The accuracies, notes and items of one table."""
     columns = set(raw.frame.columns)
     if {"ft_task", "perfection_gap_factor"} & columns:
-        return accuracies_from_published(raw, name)
+        return (*accuracies_from_published(raw, name), [])
     if "item" in columns:
-        return accuracies_from_predictions(raw, name), []
+        accuracies, items = accuracies_from_predictions(raw, name)
+        return accuracies, [], [items]
     if {"accuracy", "n_correct"} & columns:
-        return accuracies_from_counts(raw, name, unit), []
+        return accuracies_from_counts(raw, name, unit), [], []
     raise InputError(
         f"{raw.name}: cannot tell what this table is from its columns {quoted(raw.frame.columns, limit=12)}; "
         f"it is missing accuracy, n_correct (with n_items), correct or score (with item) or "

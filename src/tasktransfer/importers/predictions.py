@@ -29,11 +29,16 @@ PREDICTION_COLUMNS = ("source", "seed", "target", "item")
 _SCORERS = ("likelihood", "generation")
 
 
-def accuracies_from_predictions(raw: RawTable, model: str | None) -> pd.DataFrame:
-    """Average predictions over items.
+def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Average predictions over items, and keep the items.
 
     The score of an item is ``score`` where the column exists, else ``correct``. Of several scorers the
     likelihood is taken (the default for PGF), else the only one there is.
+
+    Returns
+    -------
+    accuracies, items
+        The accuracies table, and the scores by item: the key columns, item and score.
 
     Raises
     ------
@@ -63,7 +68,9 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> pd.DataFram
     frame["n_correct"] = frame["score_sum"].where(frame["score_sum"] % 1 == 0)
     frame = frame.merge(_top_shares(table), on=list(ACCURACY_KEY), how="left")
     frame = frame.merge(_choices(table), on="target", how="left")
-    return frame.reindex(columns=list(ACCURACY_COLUMNS))
+    items = table.select([*ACCURACY_KEY, "item", "score"]).to_pandas()
+    items = items.astype(dict.fromkeys((*ACCURACY_KEY, "item"), "category"))
+    return frame.reindex(columns=list(ACCURACY_COLUMNS)), items
 
 
 def _one_scorer(raw: RawTable) -> RawTable:

@@ -39,7 +39,8 @@ def run_demo(out: Path, *, seed: int) -> Iterator[str]:
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror or error})") from error
     accuracies = read_accuracies(out / "predictions.parquet")
-    analysis = analyze(accuracies.table, notes=(*accuracies.notes, "Simulated study: no model was trained."))
+    notes = (*accuracies.notes, "Simulated study: no model was trained.")
+    analysis = analyze(accuracies.table, items=accuracies.items, notes=notes)
     report = save_analysis(analysis, out)
     yield "\nFindings"
     yield from (f"  {finding.title}. {finding.text}" for finding in find_findings(analysis))
@@ -65,7 +66,4 @@ def _recovery_lines(recovery: Recovery, planted: dict[str, list[str]]) -> Iterat
         (recovery.constant_found, "target answered by one letter", "constant"),
     ):
         yield f"planted {what} ({', '.join(planted[name])}): {'found' if found else 'not found'}"
-    yield (
-        f"seeds-only 95 % intervals hold the truth in {recovery.intervals_hold:.0%} of the cells: they leave out "
-        f"the error from drawing these items, as the report says"
-    )
+    yield f"95 % intervals over items and seeds hold the truth in {recovery.intervals_hold:.0%} of the cells"

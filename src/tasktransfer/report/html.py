@@ -90,6 +90,7 @@ def _words(analysis: Analysis) -> dict[str, Any]:
         "agreement": _agreement(analysis),
         "chosen": ceiling_label(analysis.settings.ceiling),
         "confidence": f"{analysis.settings.confidence:.0%}",
+        "by_items": analysis.items is not None,
         "share": f"{analysis.settings.top_share:.0%}",
         "include_self": analysis.settings.include_self,
         "view": "raw PGF" if analysis.settings.on == "raw" else "interaction",

@@ -232,7 +232,7 @@ function drawLegend() {
     swatch('hole', 'hole: missing or undefined'),
     ...(size() <= LARGE && Object.keys(lettersOf()).length ? [swatch('constant', 'a run scores as a constant answer')] : []),
     ...(size() <= WITH_NUMBERS && state.seed === 'mean' && state.view === 'raw' && /[+-]/.test(meanRaw().verdict)
-      ? [el('span', { class: 'key' }, el('b', {}, '+0.10'), ' bold: differs from 0 beyond the seeds’ spread')] : []),
+      ? [el('span', { class: 'key' }, el('b', {}, '+0.10'), ' bold: differs from 0, false discoveries held')] : []),
     el('span', { class: 'key' }, 'The scale is the same for all models.'),
   );
 }
@@ -251,7 +251,7 @@ function describeCell(place, aloud = false) {
       known(value) && el('small', {}, state.view === 'raw' ? ' PGF' : ' interaction')),
     el('dl', {}, cellFacts(place).map(([name, text]) => [el('dt', {}, name), el('dd', {}, text)])),
     countsList(place),
-    known(meanRaw().low[source * size() + target]) && el('p', { class: 'hint' }, 'Interval and verdict are of the mean over seeds and speak of these items only.'),
+    known(meanRaw().low[source * size() + target]) && el('p', { class: 'hint' }, `Interval and verdict are of the mean over seeds; they speak of: ${meanRaw().uncertainty[source * size() + target] || 'unknown'}.`),
   ].filter(Boolean));
   if (!aloud) return;
   byId('cell-live').textContent = `${task(source).name} to ${task(target).name}: `
@@ -288,7 +288,7 @@ function cellFacts({ source, target }) {
 }
 
 function verdictText(mean, cell) {
-  const words = { '+': 'positive', '-': 'negative', '?': 'undecided' }[mean.verdict[cell]];
+  const words = { '+': 'positive', '-': 'negative', 0: 'negligible', '?': 'undecided' }[mean.verdict[cell]];
   if (!words) return '';
   return known(mean.q_value[cell]) ? `${words} (q = ${+mean.q_value[cell].toPrecision(2)})` : words;
 }

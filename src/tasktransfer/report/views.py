@@ -30,7 +30,7 @@ TASK_LIMIT = 60
 VALUE_LIMIT = 1_500_000
 CLIQUES_SHOWN = 50
 CLIQUE_LIMITS = {True: 5_000, False: 1_000}  # by: is it the mean over seeds
-_VERDICTS = {"positive": "+", "negative": "-", "undecided": "?", "": "."}
+_VERDICTS = {"positive": "+", "negative": "-", "negligible": "0", "undecided": "?", "": "."}
 
 
 class Plan(NamedTuple):
@@ -101,7 +101,7 @@ def _tables(analysis: Analysis, ceiling: str) -> tuple[pd.DataFrame, pd.DataFram
     if ceiling == analysis.settings.ceiling:
         return analysis.pgf, analysis.transfers
     pgf = pgf_table(analysis.accuracies, ceiling_table(analysis.accuracies, ceiling))
-    return pgf, transfers_table(pgf, confidence=analysis.settings.confidence)
+    return pgf, transfers_table(pgf, items=analysis.items, confidence=analysis.settings.confidence)
 
 
 def _grains(
@@ -137,6 +137,7 @@ def _cell_facts(rows: pd.DataFrame, model: str, order: list[str], *, mean: bool)
     if mean:
         facts |= {name: numbers(grid[name], 4) for name in ("low", "high", "seed_sd", "q_value")}
         facts["verdict"] = "".join(_VERDICTS[text] for text in grid["verdict"].fillna(""))
+        facts["uncertainty"] = sparse(grid["uncertainty"])
     return facts
 
 
