@@ -27,8 +27,7 @@ def published_inputs() -> list[str]:
 @pytest.fixture(scope="session")
 def published(published_inputs: list[str]) -> Analysis:
     """The default analysis of the released tables."""
-    accuracies = read_accuracies(*published_inputs)
-    return analyze(accuracies.table, notes=accuracies.notes)
+    return analyze(read_accuracies(*published_inputs))
 
 
 @pytest.fixture(scope="session")

@@ -126,8 +126,7 @@ def _analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:
     from tasktransfer.analysis.pipeline import analyze as analyze_accuracies
     from tasktransfer.importers.inputs import read_accuracies
 
-    accuracies = read_accuracies(*inputs, unit=unit)
-    analysis = analyze_accuracies(accuracies.table, settings, items=accuracies.items, notes=accuracies.notes)
+    analysis = analyze_accuracies(read_accuracies(*inputs, unit=unit), settings)
     for note in analysis.summary["notes"]:
         typer.echo(f"note: {note}", err=True)
     return analysis

@@ -35,6 +35,7 @@ __all__ = [
     "PGF_COLUMNS",
     "PREDICTION_KEY",
     "TRANSFER_COLUMNS",
+    "Accuracies",
     "RawTable",
     "join_flags",
     "number_column",
@@ -102,6 +103,14 @@ TRANSFER_COLUMNS = (
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf(inity)?)", re.ASCII | re.IGNORECASE)
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _HOLES = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
+
+
+class Accuracies(NamedTuple):
+    """What was measured, as read."""
+
+    table: pd.DataFrame  # columns `ACCURACY_COLUMNS`, accuracy as a fraction
+    notes: tuple[str, ...] = ()  # one sentence for each thing to know about how it was read
+    items: pd.DataFrame | None = None  # scores by item (key columns, item, score), where there were any
 
 
 class RawTable(NamedTuple):
@@ -201,6 +210,9 @@ def header_hint(raw: RawTable, columns: Iterable[str]) -> str:
         for name in given:
             if name.strip().lower() == column:
                 return f" (names are lower case: {column!r}, not {name!r})"
+    for column in lacking:
+        if short := next((name for name in given if len(name) > 2 and column.startswith(name.lower())), None):
+            return f" (is {short!r} meant to be {column!r}?)"
     for column in lacking:
         if near := difflib.get_close_matches(column, given, n=1):
             return f" (is {near[0]!r} meant to be {column!r}?)"

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.pgf import matrix, pgf_table, tasks_of, transfers_table
@@ -153,10 +154,9 @@ def test_released_pgf_is_passed_through_to_the_bit(published, released):
     assert np.abs(ours - means.reindex(ours.index)).max() < 1e-15
 
 
-def test_seed_interval_is_students(tmp_path):
-    from scipy import stats
-
+def test_without_item_counts_the_interval_is_students_over_seeds(tmp_path):
     frame = random_counts(3, 4, seed=5)
+    frame = frame.assign(accuracy=frame["n_correct"] / 100).drop(columns=["n_correct", "n_items"])
     pgf = pgf_of(frame, tmp_path)
     cell = transfers_table(pgf, confidence=0.9).set_index(["source", "target"]).loc[("t0", "t1")]
     values = pgf[(pgf["source"] == "t0") & (pgf["target"] == "t1")]["pgf"].to_numpy()
@@ -166,7 +166,30 @@ def test_seed_interval_is_students(tmp_path):
     assert cell["uncertainty"] == "seeds only, these items"
 
 
-def test_one_seed_has_no_interval(tmp_path):
-    transfers = transfers_table(pgf_of(random_counts(3, 1), tmp_path))
+def test_one_seed_without_item_counts_has_no_interval(tmp_path):
+    frame = random_counts(3, 1)
+    frame = frame.assign(accuracy=frame["n_correct"] / 100).drop(columns=["n_correct", "n_items"])
+    transfers = transfers_table(pgf_of(frame, tmp_path))
     assert transfers[["low", "high", "p_value", "q_value", "seed_sd"]].isna().all(axis=None)
     assert (transfers["verdict"] == "undecided").all()
+
+
+def test_two_seeds_that_agree_are_no_verdict(tmp_path):
+    # both seeds lose two of 100 items: the spread is zero, the error from items is not
+    frame = count_rows([50, 50], np.full((2, 2, 2), 48))
+    with_counts = transfers_table(pgf_of(frame, tmp_path))
+    assert set(with_counts["verdict"]) == {"undecided"}
+    assert set(with_counts["uncertainty"]) == {"seeds, and items at an assumed discordance of 0.15"}
+    frame = frame.assign(accuracy=[0.5, 0.5, *[0.48, 0.4801] * 4]).drop(columns=["n_correct", "n_items"])
+    assert set(transfers_table(pgf_of(frame, tmp_path))["verdict"]) == {"undecided"}
+
+
+def test_assumed_item_error_by_hand(tmp_path):
+    rows = [("m", "", "", "b", 50), ("m", "a", "0", "b", 60), ("m", "a", "1", "b", 64)]
+    frame = pd.DataFrame(rows, columns=["model", "source", "seed", "target", "n_correct"]).assign(n_items=100)
+    cell = transfers_table(pgf_of(frame, tmp_path)).iloc[0]
+    of_seeds = np.var([0.2, 0.28], ddof=1) / 2
+    of_items = (0.15 - 0.12**2) / 100 / 0.5**2
+    df = (of_seeds + of_items) ** 2 / (of_seeds**2 / 1 + of_items**2 / 99)
+    half = stats.t.ppf(0.975, df) * np.sqrt(of_seeds + of_items)
+    assert (cell["low"], cell["high"]) == pytest.approx((0.24 - half, 0.24 + half))

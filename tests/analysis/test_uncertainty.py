@@ -68,11 +68,12 @@ def test_mcnemar_is_the_binomial_of_the_changed_items():
 
 def test_pgf_interval_needs_a_gap_and_something_wrong_after():
     before = np.zeros((1, 100))
-    before[0, :91] = 1
+    before[0, :98] = 1
     after = np.ones((1, 100))
     after[0, :40] = 0
-    assert np.isnan(pgf_interval(after, before, confidence=0.95, population="adapters")).all()  # 9 wrong items
+    assert np.isnan(pgf_interval(after, before, confidence=0.95, population="adapters")).all()  # 2 wrong items
     before[0, :12] = 0
+    assert np.isnan(pgf_interval(before, before, confidence=0.95, population="adapters")).all()
     assert np.isfinite(pgf_interval(after, before, confidence=0.95, population="adapters")).all()
     assert np.isnan(pgf_interval(np.ones((1, 100)), before, confidence=0.95, population="adapters")).all()
 
@@ -135,20 +136,20 @@ def test_verdicts(tmp_path):
         ("finetune", name, "0", right.tolist())
         for name, right in (("up", helped), ("down", harmed), ("same", same))
     ]
-    accuracies = read(table(runs), tmp_path)
-    transfers = analyze(accuracies.table, items=accuracies.items).transfers.set_index("source")
+    transfers = analyze(read(table(runs), tmp_path)).transfers.set_index("source")
     assert transfers["verdict"].to_dict() == {"up": "positive", "down": "negative", "same": "negligible"}
     assert set(transfers["uncertainty"]) == {"items, this adapter"}
     small = read(table([(k, s, seed, right[:40]) for k, s, seed, right in runs]), tmp_path)
-    verdicts = analyze(small.table, items=small.items).transfers.set_index("source")["verdict"]
+    verdicts = analyze(small).transfers.set_index("source")["verdict"]
     assert verdicts["same"] == "undecided"
 
 
 def test_items_reach_the_transfers_and_widen_what_seeds_alone_give(tmp_path):
     study = simulate_study(Simulation(n_tasks=8, n_items=150, n_seeds=6, seed_sd=0.02), seed=2)
     accuracies = read(study.predictions, tmp_path)
-    by_items = analyze(accuracies.table, items=accuracies.items).transfers
-    by_seeds = analyze(accuracies.table).transfers
+    by_items = analyze(accuracies).transfers
+    by_seeds = analyze(accuracies.table.assign(n_items=np.nan, n_correct=np.nan)).transfers
+    assert "seeds only, these items" in set(by_seeds["uncertainty"])
     assert set(by_items["uncertainty"]) == {"items and seeds"}
     pd.testing.assert_series_equal(by_items["pgf"], by_seeds["pgf"])
     width = (by_items["high"] - by_items["low"]).median()
@@ -161,8 +162,7 @@ def test_order_of_the_answers_changes_nothing(tmp_path):
     mixed = read(study.predictions.sample(frac=1, random_state=1), tmp_path)
     key = ["source", "target"]
     one, other = (
-        analyze(a.table, Settings(confidence=0.9), items=a.items).transfers.set_index(key).sort_index()
-        for a in (first, mixed)
+        analyze(a, Settings(confidence=0.9)).transfers.set_index(key).sort_index() for a in (first, mixed)
     )
     columns = ["pgf", "low", "high", "p_value", "gain_low", "gain_high"]
     pd.testing.assert_frame_equal(one[columns], other[columns], check_exact=True)

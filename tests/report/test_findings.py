@@ -16,13 +16,15 @@ def titles(analysis) -> list[str]:
 
 def test_findings_of_the_paper(published):
     found = {finding.title: finding for finding in find_findings(published)}
-    assert "In 7B the typical finetune harms" in found
+    assert "The mean transfer to other tasks is negative in 7B" in found
     effect = found["Most of the transfer is a target effect in 32B"]
     assert "32B: target 90.4%" in effect.text
     assert "answer format" in effect.explanation
-    assert "No clique is larger than chance gives" in found
+    assert "No clique is larger than both nulls give" in found
     assert found["Personas that hold in every model"].text == "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD."
     assert "3B, MR: 36 of 48" in found["Some cells are a constant answer"].text
+    assert "3B: 20 positive, 2 negative of 156" in found["102 of 468 transfers between tasks are decided"].text
+    assert "assumed discordance" in found["102 of 468 transfers between tasks are decided"].explanation
     scale = next(title for title in found if title.startswith("Positive transferability"))
     assert scale == "Positive transferability grows over the models given; not every step is beyond chance"
 
@@ -38,7 +40,7 @@ def test_harm_and_holes_are_said(tmp_path):
     after = np.full((3, 3), 40)
     frame = count_rows([60, 60, 60], after)
     analysis = analyze(accuracies_of(frame[frame["target"] != "t2"], tmp_path))
-    assert "The typical finetune harms" in titles(analysis)
+    assert "The mean transfer to other tasks is negative" in titles(analysis)
     gone = frame[~((frame["source"] == "t0") & (frame["target"] == "t1"))]
     found = {f.title: f for f in find_findings(analyze(accuracies_of(gone, tmp_path)))}
     assert "1 of 9" in found["The matrix has holes"].text

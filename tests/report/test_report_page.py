@@ -27,7 +27,7 @@ from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
 from tasktransfer.report.findings import label_of
 from tasktransfer.report.html import render_report
 from tasktransfer.report.payload import build_payload, json_in_html
-from tasktransfer.tables import ACCURACY_COLUMNS
+from tasktransfer.tables import ACCURACY_COLUMNS, Accuracies
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 SECTIONS = [
@@ -84,7 +84,7 @@ def study() -> Analysis:
     gone = (table["source"] == "spare") & (table["target"] == "Jigsaw") & (table["model"] == "small")
     one_letter = (table["target"] == "Visual_Similarity") & (table["source"] == "Art_Style")
     table.loc[one_letter, ["n_correct", "accuracy"]] = [64, 64 / 135]
-    return analyze(table[~gone].reset_index(drop=True), notes=("a note with <b>signs</b>",))
+    return analyze(Accuracies(table[~gone].reset_index(drop=True), ("a note with <b>signs</b>",)))
 
 
 def shown_matrix(analysis: Analysis, model: str, seed: str, ceiling: str, view: str) -> pd.DataFrame:
@@ -112,7 +112,9 @@ def payload_of(page: str) -> dict[str, Any]:
 
 
 def test_page_is_the_same_for_the_same_input(study: Analysis) -> None:
-    assert render_report(study) == render_report(analyze(study.accuracies, notes=tuple(study.summary["notes"])))
+    assert render_report(study) == render_report(
+        analyze(Accuracies(study.accuracies, tuple(study.summary["notes"])))
+    )
 
 
 def test_page_loads_nothing(study: Analysis) -> None:

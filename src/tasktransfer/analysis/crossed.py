@@ -35,7 +35,7 @@ from scipy import stats
 
 __all__ = ["CrossedMean", "Interval", "crossed_mean", "gain_interval", "mcnemar_p_value", "pgf_interval"]
 
-FEWEST_WRONG = 10  # baseline items short of the ceiling that an interval for PGF needs
+FEWEST_WRONG = 3  # baseline items short of the ceiling that an interval for PGF needs
 
 
 class CrossedMean(NamedTuple):
@@ -117,8 +117,8 @@ def pgf_interval(
     Returns
     -------
     Interval
-        NaN where fewer than `FEWEST_WRONG` items separate the baseline from the ceiling, or where the accuracy
-        after reaches the ceiling, so that there is no log.
+        NaN where fewer than `FEWEST_WRONG` items separate the baseline from the ceiling, where the accuracy after
+        reaches the ceiling, so that there is no log, or where no item changed, so that the spread is not known.
     """
     n_items = before_SK.shape[1]
     left_after, left_before = ceiling - float(after_SK.mean()), ceiling - float(before_SK.mean())
@@ -126,6 +126,8 @@ def pgf_interval(
         return Interval(np.nan, np.nan)
     slopes = (ceiling - after_SK) / left_after - (ceiling - before_SK) / left_before
     error = crossed_mean(slopes, population)
+    if not error.variance > 1e-24:
+        return Interval(np.nan, np.nan)
     half = float(stats.t.ppf(0.5 + confidence / 2, error.df)) * np.sqrt(error.variance)
     centre = np.log(left_after) - np.log(left_before)
     return Interval(1 - float(np.exp(centre + half)), 1 - float(np.exp(centre - half)))

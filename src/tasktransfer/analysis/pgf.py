@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.uncertainty import decide, item_intervals, seed_intervals
+from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tables import PGF_COLUMNS, TRANSFER_COLUMNS, join_flags
 
 __all__ = ["ZERO", "matrix", "models_of", "pgf_table", "tasks_of", "transfers_table"]
@@ -196,6 +197,10 @@ def matrix(
         Order of rows and columns; by default the tasks of that model. The result is square: a task that is
         only a target has an empty row.
     """
+    if model not in (known := models_of(transfers)):
+        raise InputError(f"no model {quoted([model])}{closest(model, known)}; there are {quoted(known)}")
+    if value not in transfers:
+        raise InputError(f"no column {value!r}{closest(value, transfers.columns)} in the transfers table")
     order = list(tasks) if tasks is not None else tasks_of(transfers, model)
     rows = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
     values = rows.set_index(["source", "target"])[value].unstack("target")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.ceilings import available_ceilings
+from tasktransfer.analysis.ceilings import CEILINGS, available_ceilings
 from tasktransfer.analysis.chance import NULLS, CliqueChance, clique_chance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch, find_cliques, joined_names
 from tasktransfer.analysis.decomposition import Decomposition, decompose
@@ -21,7 +21,8 @@ from tasktransfer.analysis.sensitivity import ceiling_sensitivity, sensitivity_s
 from tasktransfer.analysis.summary import summarize_model, versions
 from tasktransfer.analysis.taxonomy import average_by_taxonomy
 from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
-from tasktransfer.errors import SettingsError, closest
+from tasktransfer.errors import InputError, SettingsError, closest, quoted
+from tasktransfer.tables import ACCURACY_COLUMNS, Accuracies
 from tasktransfer.tasks import find_task
 
 __all__ = ["VIEWS", "Analysis", "Settings", "analyze"]
@@ -61,6 +62,9 @@ class Settings:
         if self.on not in VIEWS:
             hint = closest(self.on, VIEWS)
             raise SettingsError(f"on is {self.on!r}{hint}; accepted are {' and '.join(VIEWS)}")
+        kind = type(self.ceiling).__name__
+        if kind != "str":
+            raise SettingsError(f"ceiling is of type {kind}; accepted are {', '.join(CEILINGS)}, or a file's path")
         if not 0 < self.top_share <= 1:
             raise SettingsError(f"top share is {self.top_share:g}; accepted is a share in (0, 1]")
         if not 0 < self.confidence < 1:
@@ -94,31 +98,25 @@ class Analysis:
         return models_of(self.transfers)
 
     def matrix(self, model: str, *, value: str = "pgf") -> pd.DataFrame:
-        """The matrix of one model, rows sources, columns targets, tasks in the order of the whole analysis."""
+        """The matrix of one model, rows sources, columns targets, tasks in the order of the whole analysis.
+
+        `value` is a column of ``transfers``, for example ``pgf``, ``interaction`` or ``gain``.
+        """
         own = set(tasks_of(self.transfers, model))
         order = [task for task in tasks_of(self.transfers) if task in own]
         return matrix(self.transfers, model, value=value, tasks=order)
 
 
-def analyze(
-    accuracies: pd.DataFrame,
-    settings: Settings | None = None,
-    *,
-    items: pd.DataFrame | None = None,
-    notes: tuple[str, ...] = (),
-) -> Analysis:
-    """Analyze an accuracies table: PGF, aggregates, graph, cliques, personas, diagnostics.
+def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = None) -> Analysis:
+    """Analyze accuracies: PGF, aggregates, graph, cliques, personas, diagnostics.
 
     Parameters
     ----------
     accuracies
-        Table of `tasktransfer.read_accuracies`.
+        Result of `tasktransfer.read_accuracies`, or only its table. With item-level scores, intervals and tests
+        are over items and seeds.
     settings
         Choices; by default the paper's conventions.
-    items
-        Item-level scores for intervals and tests over items, where the input had them.
-    notes
-        Sentences about the input, carried into the summary.
 
     Returns
     -------
@@ -128,11 +126,12 @@ def analyze(
     Raises
     ------
     InputError, SettingsError
-        See `tasktransfer.ceiling_table`.
+        The input is no accuracies table; see also `tasktransfer.ceiling_table`.
     """
+    table, notes, items = _as_accuracies(accuracies)
     settings = settings or Settings()
-    ceilings = available_ceilings(accuracies, settings.ceiling)
-    pgf = pgf_table(accuracies, ceilings[settings.ceiling])
+    ceilings = available_ceilings(table, settings.ceiling)
+    pgf = pgf_table(table, ceilings[settings.ceiling])
     transfers = transfers_table(pgf, items=items, confidence=settings.confidence)
     models = models_of(transfers)
     decompositions = {model: decompose(matrix(transfers, model)) for model in models}
@@ -143,8 +142,8 @@ def analyze(
     edges = _edges_table(matrices, settings)
     searches = {(m, sign): find_cliques(matrices[m], sign) for m in models for sign in SIGNS}
     chances = _chances(matrices, settings)
-    diagnostics = diagnose(accuracies, pgf, transfers, decompositions)
-    ceiling_rows = ceiling_sensitivity(accuracies, ceilings, include_self=settings.include_self)
+    diagnostics = diagnose(table, pgf, transfers, decompositions)
+    ceiling_rows = ceiling_sensitivity(table, ceilings, include_self=settings.include_self)
     scale = scale_trend(tasks)
     summary = {
         "settings": asdict(settings),
@@ -156,12 +155,12 @@ def analyze(
             {model: rows.set_index("task")["persona"] for model, rows in tasks.groupby("model", sort=False)}
         ),
         "ceiling_sensitivity": sensitivity_summary(ceiling_rows, settings.ceiling),
-        "notes": [*notes, *_cut_notes(searches)],
+        "notes": [*notes, *_registry_notes(table), *_cut_notes(searches)],
         "versions": versions(),
     }
     return Analysis(
         settings=settings,
-        accuracies=accuracies,
+        accuracies=table,
         pgf=pgf,
         transfers=transfers,
         tasks=tasks,
@@ -175,6 +174,16 @@ def analyze(
         summary=summary,
         items=items,
     )
+
+
+def _as_accuracies(given: Accuracies | pd.DataFrame) -> Accuracies:
+    accuracies = Accuracies(given) if isinstance(given, pd.DataFrame) else given
+    if not isinstance(accuracies, Accuracies):
+        raise InputError(f"analyze takes the result of read_accuracies(...), not {type(given).__name__}")
+    missing = [column for column in ACCURACY_COLUMNS if column not in accuracies.table]
+    if missing:
+        raise InputError(f"missing column {quoted(missing)}; read_accuracies(path) makes the table analyze takes")
+    return accuracies
 
 
 def _interaction_column(transfers: pd.DataFrame, decompositions: dict[str, Decomposition]) -> np.ndarray:
@@ -245,6 +254,24 @@ def _cliques_table(searches: dict[tuple[str, str], CliqueSearch]) -> pd.DataFram
         for clique in search.cliques
     ]
     return pd.DataFrame(rows, columns=["model", "sign", "size", "tasks"])
+
+
+def _registry_notes(table: pd.DataFrame) -> list[str]:
+    """One sentence for each task that is taken for a registered one under another spelling or item count."""
+    told = []
+    for name, n_items in table.groupby("target", sort=False)["n_items"].max().items():
+        task = find_task(str(name))
+        if task is None:
+            continue
+        read_as = f"{quoted([name])} is read as BLINK's {task.name} ({task.level} level, {task.granularity})"
+        if not np.isnan(n_items) and n_items != task.n_items:
+            told.append(
+                f"{read_as}, but has {n_items:g} items, not {task.n_items}: chance and answer counts are not "
+                f"taken from there. Rename it if it is another task."
+            )
+        elif str(name) != task.name and not str(name).startswith("blink_"):
+            told.append(f"{read_as}. Rename it if it is another task.")
+    return told
 
 
 def _cut_notes(searches: dict[tuple[str, str], CliqueSearch]) -> list[str]:

@@ -55,6 +55,7 @@ def summarize_model(
         "n_cells": len(rows),
         "n_holes": int(rows["pgf"].isna().sum()),
         "mean_pgf": float(defined.mean()) if len(defined) else None,
+        "median_pgf": float(np.median(defined)) if len(defined) else None,
         "n_positive": int((defined >= ZERO).sum()),
         "n_negative": int((defined <= -ZERO).sum()),
         "share_negative": float((defined <= -ZERO).mean()) if len(defined) else None,

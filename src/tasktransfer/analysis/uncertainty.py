@@ -6,9 +6,14 @@ The column ``uncertainty`` says it in every row:
     Other training seeds and other items of the task; needs item-level predictions and two seeds. See `crossed`.
 ``items, this adapter``
     Other items, for the one adapter there is (one seed, or seeds whose adapters answer alike).
+``seeds, and items at an assumed discordance of 0.15``
+    Other seeds and other items where only accuracies and item counts are known. The error from items is then a
+    guess: as if 15 % of the answers changed between baseline and finetune (never fewer than the gain needs, never
+    more than the accuracies allow), the same ones for all seeds. Var = sd^2 / S + (0.15 - gain^2) / (K gap^2),
+    Satterthwaite's degrees of freedom. With one seed: ``items at an assumed discordance of 0.15, this adapter``.
 ``seeds only, these items``
-    Other training seeds scored on these very items: all that accuracies allow. In studies with a hundred or so
-    items a task the error left out is the larger one. t = mean / (sd / sqrt(S)) with S - 1 degrees of freedom.
+    Other training seeds scored on these very items, where not even the number of items is known. In studies with
+    a hundred or so items a task the error left out is the larger one; no verdict under three seeds.
 """
 
 from __future__ import annotations
@@ -24,44 +29,69 @@ __all__ = ["decide", "false_discovery_rate", "item_intervals", "seed_intervals"]
 
 ITEMS_AND_SEEDS = "items and seeds"
 ITEMS_ONLY = "items, this adapter"
+ASSUMED_DISCORDANCE = 0.15  # share of the items whose answer a finetune changes, where items are not known
+SEEDS_AND_ASSUMED_ITEMS = f"seeds, and items at an assumed discordance of {ASSUMED_DISCORDANCE}"
+ASSUMED_ITEMS = f"items at an assumed discordance of {ASSUMED_DISCORDANCE}, this adapter"
 SEEDS_ONLY = "seeds only, these items"
 UNKNOWN = "not known from these seeds"
+FEWEST_SEEDS = 3  # that a verdict from seeds alone needs: two can agree by accident
 EQUIVALENCE_MARGIN = 0.05  # accuracy; a gain surely within it is negligible
 
 _CELL = ["model", "kind", "source", "target"]
 
 
 def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Student intervals and two-sided p-values from the spread over seeds.
+    """Intervals and two-sided p-values from the spread over seeds and an assumed discordance of items.
 
     Parameters
     ----------
     transfers
-        Columns pgf, n_seeds, seed_sd.
+        Columns pgf, n_seeds, seed_sd, n_items, accuracy, baseline, gain, gap.
     confidence
         In (0, 1).
 
     Returns
     -------
     pandas.DataFrame
-        `transfers` with low, high, p_value, uncertainty, and gain_low and gain_high, which are NaN. A cell with
-        one seed, or whose seeds agree to the last digit, has no interval: its spread is not known, not zero.
+        `transfers` with low, high, p_value, uncertainty, and gain_low and gain_high, which are NaN: nothing is
+        called negligible on an assumption.
     """
-    mean = transfers["pgf"].to_numpy(dtype=float)
-    n_seeds = transfers["n_seeds"].to_numpy(dtype=float)
+    pgf, n_seeds = transfers["pgf"].to_numpy(dtype=float), transfers["n_seeds"].to_numpy(dtype=float)
     spread = transfers["seed_sd"].to_numpy(dtype=float)
-    usable = (n_seeds >= 2) & (spread > 1e-12)
-    df = np.where(usable, n_seeds - 1, 1)
-    error = np.where(usable, spread / np.sqrt(np.maximum(n_seeds, 1)), np.nan)
-    half = stats.t.ppf(0.5 + confidence / 2, df) * error
+    n_items, of_items = transfers["n_items"].to_numpy(dtype=float), _assumed_item_variance(transfers)
+    several = (n_seeds >= 2) & ~np.isnan(spread)
+    of_seeds = np.where(several, spread**2 / np.maximum(n_seeds, 1), 0.0)
+    counted = ~np.isnan(of_items)
+    variance = of_seeds + np.where(counted, of_items, 0.0)
+    usable = variance > 1e-24
+    variance = np.where(usable, variance, np.nan)
+    squares = of_seeds**2 / np.maximum(n_seeds - 1, 1) + np.where(counted, of_items**2 / (n_items - 1), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = np.where(usable, variance**2 / squares, 1.0)
+    half = stats.t.ppf(0.5 + confidence / 2, df) * np.sqrt(variance)
+    p_value = 2 * stats.t.sf(np.abs(pgf) / np.sqrt(variance), df)
+    known = np.where(several, SEEDS_AND_ASSUMED_ITEMS, ASSUMED_ITEMS)
+    told = np.where(counted, known, np.where(several & usable, SEEDS_ONLY, UNKNOWN))
     return transfers.assign(
-        low=mean - half,
-        high=mean + half,
-        p_value=2 * stats.t.sf(np.abs(mean) / error, df),
+        low=pgf - half,
+        high=pgf + half,
+        p_value=np.where(counted | (n_seeds >= FEWEST_SEEDS), p_value, np.nan),
         gain_low=np.nan,
         gain_high=np.nan,
-        uncertainty=np.where(np.isnan(mean), "", np.where(usable, SEEDS_ONLY, UNKNOWN)),
+        uncertainty=np.where(np.isnan(pgf), "", told),
     )
+
+
+def _assumed_item_variance(transfers: pd.DataFrame) -> np.ndarray:
+    """Variance of PGF over items at the assumed discordance; NaN where items or accuracies are not known."""
+    after, before = transfers["accuracy"].to_numpy(dtype=float), transfers["baseline"].to_numpy(dtype=float)
+    gain, gap = transfers["gain"].to_numpy(dtype=float), transfers["gap"].to_numpy(dtype=float)
+    most = np.minimum(before, 1 - after) + np.minimum(after, 1 - before)
+    discordance = np.maximum(np.minimum(ASSUMED_DISCORDANCE, most), np.abs(gain))
+    n_items = transfers["n_items"].to_numpy(dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = (discordance - gain**2) / n_items / gap**2
+    return np.where(n_items > 1, variance, np.nan)
 
 
 def item_intervals(

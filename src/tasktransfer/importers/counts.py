@@ -129,8 +129,8 @@ def _accuracy(raw: RawTable, unit: str | None) -> np.ndarray:
             low, high = np.flatnonzero((values > 0) & (values < 1))[0], np.flatnonzero(values > 1)[0]
             raise InputError(
                 f"{raw.name}: accuracies both in (0, 1) ({raw.place} {raw.places[low]}: {values[low]:g}) and "
-                f"above 1 ({raw.place} {raw.places[high]}: {values[high]:g}); say which unit it is with "
-                f"--unit fraction or --unit percent"
+                f"above 1 ({raw.place} {raw.places[high]}: {values[high]:g}); a file must be in one unit: mend "
+                f"it, or say with --unit fraction or --unit percent that all values are of that unit"
             )
         unit = "percent" if above else "fraction"
     if unit == "fraction" and above:

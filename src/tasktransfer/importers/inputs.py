@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,17 +13,9 @@ from tasktransfer.errors import InputError, SettingsError, quoted
 from tasktransfer.importers.counts import UNITS, accuracies_from_counts
 from tasktransfer.importers.predictions import accuracies_from_predictions, prediction_files
 from tasktransfer.importers.published import PUBLISHED_COLUMNS, accuracies_from_published
-from tasktransfer.tables import ACCURACY_KEY, RawTable, header_hint, read_raw, refuse_conflicts
+from tasktransfer.tables import ACCURACY_KEY, Accuracies, RawTable, header_hint, read_raw, refuse_conflicts
 
-__all__ = ["Accuracies", "read_accuracies"]
-
-
-class Accuracies(NamedTuple):
-    """What was read."""
-
-    table: pd.DataFrame  # one row per model, kind, source, seed and target
-    notes: tuple[str, ...]  # one sentence for each thing to know about how it was read
-    items: pd.DataFrame | None  # scores by item, where an input held predictions
+__all__ = ["read_accuracies", "split_name"]
 
 
 def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
@@ -44,7 +35,7 @@ def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
     Returns
     -------
     Accuracies
-        One row per model, kind, source, seed and target, accuracy as a fraction.
+        What `tasktransfer.analyze` takes; its ``table`` has one row per model, kind, source, seed and target.
 
     Raises
     ------
@@ -128,7 +119,7 @@ def _require_baselines(table: pd.DataFrame) -> None:
         if model not in based:
             raise InputError(
                 f"no baseline for model {quoted([model])}: rows with an empty source hold the accuracies of the "
-                f"untouched model, and there are none"
+                f"untouched model, and there are none{_baseline_hint(table, model)}"
             )
     if not (table["kind"] != "base").any():
         raise InputError("only baselines: no row has a source, so there is no transfer to measure")
@@ -146,6 +137,24 @@ def _require_baselines(table: pd.DataFrame) -> None:
                 f"targets {targets}, runs the seeds {quoted(of_model['seed'].unique())} and the targets "
                 f"{quoted(of_model['target'].unique())}; a baseline with an empty seed serves all seeds"
             )
+
+
+def _baseline_hint(table: pd.DataFrame, model: str) -> str:
+    words = {
+        "base",
+        "baseline",
+        "none",
+        "original",
+        "pretrained",
+        "untouched",
+        "vanilla",
+        "zero-shot",
+        "zero_shot",
+    }
+    for source in table.loc[table["model"] == model, "source"].unique():
+        if source.lower() in words:
+            return f" (leave the source empty where it says {source!r})"
+    return ""
 
 
 def _without_baseline(table: pd.DataFrame) -> pd.Series:

@@ -40,13 +40,21 @@ def run_demo(out: Path, *, seed: int) -> Iterator[str]:
         raise OutputError(f"{out}: cannot be written ({error.strerror or error})") from error
     accuracies = read_accuracies(out / "predictions.parquet")
     notes = (*accuracies.notes, "Simulated study: no model was trained.")
-    analysis = analyze(accuracies.table, items=accuracies.items, notes=notes)
+    analysis = analyze(accuracies._replace(notes=notes))
     report = save_analysis(analysis, out)
     yield "\nFindings"
     yield from (f"  {finding.title}. {finding.text}" for finding in find_findings(analysis))
     yield "\nHow much of the truth came back"
     yield from (f"  {line}" for line in _recovery_lines(recovered_truth(analysis, study), study.planted))
     yield f"\nReport: {report}"
+
+
+_MEANING = {
+    "clique": " within a clique of the matrix; chance alone gives cliques of that size, see the findings",
+    "donor": " among the donors",
+    "sieve": " among the sieves",
+    "constant": " and no other",
+}
 
 
 def _recovery_lines(recovery: Recovery, planted: dict[str, list[str]]) -> Iterator[str]:
@@ -65,5 +73,5 @@ def _recovery_lines(recovery: Recovery, planted: dict[str, list[str]]) -> Iterat
         (recovery.sieve_found, "sieve", "sieve"),
         (recovery.constant_found, "target answered by one letter", "constant"),
     ):
-        yield f"planted {what} ({', '.join(planted[name])}): {'found' if found else 'not found'}"
+        yield f"planted {what} ({', '.join(planted[name])}): {'found' if found else 'not found'}{_MEANING[name]}"
     yield f"95 % intervals over items and seeds hold the truth in {recovery.intervals_hold:.0%} of the cells"

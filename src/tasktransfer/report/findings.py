@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from tasktransfer.analysis.ceilings import CEILINGS
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.tasks import find_task
 
@@ -62,6 +64,7 @@ def find_findings(analysis: Analysis) -> list[Finding]:
         *_overall(analysis),
         *_target_effect(analysis),
         *_best_and_worst(analysis),
+        *_verdicts(analysis),
         *_scale(analysis),
         *_cliques(analysis),
         *_personas(analysis),
@@ -75,12 +78,13 @@ def find_findings(analysis: Analysis) -> list[Finding]:
 
 
 def _per_model(analysis: Analysis, text: str) -> str:
-    """Fill a template from each model's summary: ``name: filled`` joined by semicolons."""
+    """Fill a template from the summary of each model with a defined cell, joined by semicolons."""
     single = len(analysis.models) == 1
     told = []
     for model, summary in analysis.summary["models"].items():
-        filled = text.format(**summary)
-        told.append(filled if single else f"{printable(model)}: {filled}")
+        if summary["mean_pgf"] is not None:
+            filled = text.format(**summary)
+            told.append(filled if single else f"{printable(model)}: {filled}")
     return "; ".join(told)
 
 
@@ -91,13 +95,14 @@ def _overall(analysis: Analysis) -> Iterator[Finding]:
         return
     net = [m for m, s in analysis.summary["models"].items() if s["mean_pgf"] is not None and s["mean_pgf"] < 0]
     if net:
-        named = ", ".join(printable(model) for model in net)
-        title = (
-            "The typical finetune harms" if len(net) == len(means) else f"In {named} the typical finetune harms"
-        )
+        where = "" if len(net) == len(means) else f" in {', '.join(printable(model) for model in net)}"
+        title = f"The mean transfer to other tasks is negative{where}"
     else:
-        title = "The typical finetune helps the other tasks on average"
-    text = _per_model(analysis, "mean off-diagonal PGF {mean_pgf:+.3f}, {n_positive} cells up, {n_negative} down")
+        title = "The mean transfer to other tasks is positive"
+    template = (
+        "mean off-diagonal PGF {mean_pgf:+.3f}, median {median_pgf:+.3f}, {n_positive} up, {n_negative} down"
+    )
+    text = _per_model(analysis, template)
     yield Finding(title, text + ".", "A mean over cells hides the targets that carry it; see below.", "matrix")
 
 
@@ -149,6 +154,28 @@ def _best_and_worst(analysis: Analysis) -> Iterator[Finding]:
         )
 
 
+def _verdicts(analysis: Analysis) -> Iterator[Finding]:
+    cells = analysis.transfers
+    cells = cells[(cells["kind"] == "finetune") & (cells["source"] != cells["target"]) & cells["pgf"].notna()]
+    if cells.empty:
+        return
+    told = []
+    for model, rows in cells.groupby("model", sort=False):
+        counts = rows["verdict"].value_counts()
+        parts = [f"{counts[name]} {name}" for name in ("positive", "negative", "negligible") if name in counts]
+        prefix = f"{printable(str(model))}: " if len(analysis.models) > 1 else ""
+        told.append(f"{prefix}{', '.join(parts) or '0 decided'} of {len(rows)}")
+    n_decided = int(cells["verdict"].isin(["positive", "negative", "negligible"]).sum())
+    kinds = cells["uncertainty"].unique()
+    yield Finding(
+        f"{n_decided} of {len(cells)} transfers between tasks are decided",
+        "; ".join(told) + ".",
+        f"At a false discovery rate of {1 - analysis.settings.confidence:.0%} a model. The uncertainty speaks of: "
+        f"{'; '.join(kinds)}. What is undecided may be real: more items or seeds would tell.",
+        "matrix",
+    )
+
+
 def _scale(analysis: Analysis) -> Iterator[Finding]:
     trend = analysis.scale[analysis.scale["measure"] == "transferability_pos"]
     means = trend["mean"].dropna()
@@ -197,11 +224,11 @@ def _cliques(analysis: Analysis) -> Iterator[Finding]:
     if not told:
         return
     if beyond:
-        title = f"Cliques larger than chance gives: {', '.join(beyond)}"
+        title = f"Cliques larger than both nulls give: {', '.join(beyond)}"
     else:
-        title = "No clique is larger than chance gives" if tested else "Cliques"
+        title = "No clique is larger than both nulls give" if tested else "Cliques"
     yield Finding(
-        title,
+        title + _view(analysis),
         "; ".join(told) + ".",
         "p: share of null matrices with a clique as large, under two nulls that keep what each target gives to "
         "every source (sources permuted within targets; additive fit with residuals permuted). Where targets rise "
@@ -217,6 +244,11 @@ def _p_range(p_values: list[float]) -> str:
     return f", p = {low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f", p = {low:.2g} and {high:.2g}"
 
 
+def _view(analysis: Analysis) -> str:
+    """What a title adds when structure is not drawn on the raw PGF."""
+    return " (on the interaction)" if analysis.settings.on == "interaction" else ""
+
+
 def _personas(analysis: Analysis) -> Iterator[Finding]:
     consistent = analysis.summary["personas_in_every_model"]
     listed = [f"{persona} {list_labels(tasks)}" for persona, tasks in consistent.items() if tasks]
@@ -227,7 +259,7 @@ def _personas(analysis: Analysis) -> Iterator[Finding]:
         return
     where = "in every model" if several else "in this model"
     yield Finding(
-        f"Personas that hold {where}",
+        f"Personas that hold {where}{_view(analysis)}",
         "; ".join(listed) + ".",
         "A label means beyond the mean over these tasks, no more; it is a rank, and it moves with the ceiling and "
         "with the diagonal.",
@@ -293,6 +325,7 @@ def _by_model(rows: pd.DataFrame) -> str:
 def _ceiling(analysis: Analysis) -> Iterator[Finding]:
     summary = analysis.summary["ceiling_sensitivity"]
     chosen = analysis.settings.ceiling
+    shown = chosen if chosen in CEILINGS else Path(chosen).name
     told = []
     for name, values in summary.items():
         known = [tau for tau in values["kendall_tau_transferability_pos"].values() if tau is not None]
@@ -303,7 +336,7 @@ def _ceiling(analysis: Analysis) -> Iterator[Finding]:
     if told:
         yield Finding(
             "How far the ceiling decides",
-            f"Kendall tau of the sources' transferability against the ceiling ‘{printable(chosen)}’: "
+            f"Kendall tau of the sources' transferability against the ceiling ‘{printable(shown)}’: "
             + "; ".join(told)
             + ".",
             "A ceiling rescales a whole column: signs, and the order of sources for one target, cannot change; "

@@ -13,13 +13,14 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from tasktransfer.analysis.cliques import SIGNS
 from tasktransfer.analysis.diagnostics import CHECKS
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.report.findings import find_findings, list_labels, printable
+from tasktransfer.report.findings import find_findings, label_of, list_labels, printable
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
 
 __all__ = ["render_report"]
@@ -88,6 +89,7 @@ def _words(analysis: Analysis) -> dict[str, Any]:
         "chances": _chances(analysis),
         "personas": _persona_table(analysis),
         "agreement": _agreement(analysis),
+        "best_sources": [(printable(m), rows) for m in analysis.models if (rows := _best_sources(analysis, m))],
         "chosen": ceiling_label(analysis.settings.ceiling),
         "confidence": f"{analysis.settings.confidence:.0%}",
         "by_items": analysis.items is not None,
@@ -111,6 +113,36 @@ def _overview(analysis: Analysis) -> list[tuple[str, str]]:
         ("ceiling", ceiling_label(analysis.settings.ceiling)),
         ("computed on", "raw PGF" if analysis.settings.on == "raw" else "interaction"),
     ]
+
+
+def _best_sources(analysis: Analysis, model: str) -> list[tuple[str, ...]]:
+    """For each target the source that helps it most, as texts of a table row; targets without any are left out."""
+    cells = analysis.transfers
+    cells = cells[(cells["model"] == model) & (cells["kind"] == "finetune") & cells["pgf"].notna()]
+    rows: list[tuple[str, ...]] = []
+    for target, column in cells.groupby("target", sort=False):
+        own = column[column["source"] == target]
+        others = column[column["source"] != target].sort_values("pgf", ascending=False, kind="stable")
+        if others.empty:
+            continue
+        best = others.iloc[0]
+        second = (
+            f"{label_of(others.iloc[1]['source'])} {_signed(others.iloc[1]['pgf'])}" if len(others) > 1 else "–"
+        )
+        interval = "–" if np.isnan(best["low"]) else f"{_signed(best['low'])} to {_signed(best['high'])}"
+        row = (
+            label_of(str(target)),
+            label_of(best["source"]),
+            _signed(best["pgf"]),
+            _signed(100 * best["gain"], 1),
+        )
+        of_own = _signed(100 * own["gain"].iloc[0], 1) if len(own) else "–"
+        rows.append((*row, interval, best["verdict"], second, of_own))
+    return rows
+
+
+def _signed(value: float, digits: int = 2) -> str:
+    return "–" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _span(counts: list[int]) -> str:

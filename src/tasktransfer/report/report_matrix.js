@@ -251,7 +251,7 @@ function describeCell(place, aloud = false) {
       known(value) && el('small', {}, state.view === 'raw' ? ' PGF' : ' interaction')),
     el('dl', {}, cellFacts(place).map(([name, text]) => [el('dt', {}, name), el('dd', {}, text)])),
     countsList(place),
-    known(meanRaw().low[source * size() + target]) && el('p', { class: 'hint' }, `Interval and verdict are of the mean over seeds; they speak of: ${meanRaw().uncertainty[source * size() + target] || 'unknown'}.`),
+    known(meanRaw().low[source * size() + target]) && el('p', { class: 'hint' }, `Interval and verdict are of the mean over seeds; they speak of: ${uncertaintyText(source * size() + target)}.`),
   ].filter(Boolean));
   if (!aloud) return;
   byId('cell-live').textContent = `${task(source).name} to ${task(target).name}: `
@@ -286,6 +286,8 @@ function cellFacts({ source, target }) {
   if (letters) tell('constant answer', state.seed === 'mean' ? letters : `scores as ${letters === '?' ? 'one answer' : `(${letters})`} throughout`);
   return told;
 }
+
+const uncertaintyText = (cell) => meanRaw().uncertainty.kinds[meanRaw().uncertainty.codes[cell]] || 'unknown';
 
 function verdictText(mean, cell) {
   const words = { '+': 'positive', '-': 'negative', 0: 'negligible', '?': 'undecided' }[mean.verdict[cell]];

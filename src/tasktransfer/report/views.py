@@ -137,7 +137,8 @@ def _cell_facts(rows: pd.DataFrame, model: str, order: list[str], *, mean: bool)
     if mean:
         facts |= {name: numbers(grid[name], 4) for name in ("low", "high", "seed_sd", "q_value")}
         facts["verdict"] = "".join(_VERDICTS[text] for text in grid["verdict"].fillna(""))
-        facts["uncertainty"] = sparse(grid["uncertainty"])
+        codes, kinds = pd.factorize(grid["uncertainty"].fillna(""))
+        facts["uncertainty"] = {"kinds": list(kinds), "codes": codes.tolist()}
     return facts
 
 
