@@ -18,6 +18,7 @@ from scipy import stats
 
 import tasktransfer as tt
 from tasktransfer.report.findings import label_of
+from tasktransfer.tasks import PAPER_TASKS
 
 SIZES = ("3B", "7B", "32B")
 REPRODUCES, PARTLY, NOT = "reproduces", "partly", "does not reproduce"
@@ -146,7 +147,7 @@ def negative_trend(study: Published) -> Claim:
     signed = [study.excluded.summary["models"][size]["mean_pgf"] for size in SIZES]
     monotone = means in (sorted(means), sorted(means, reverse=True))
     verdict = REPRODUCES if not monotone and min(means) == means[1] and signed[1] < 0 else NOT
-    evidence = f"Delta- {listed(means)}; mean off-diagonal PGF {listed(signed, '+.3f')}"
+    evidence = f"Δ⁻ {listed(means)}; mean off-diagonal PGF {listed(signed, '+.3f')}"
     return Claim(11, "Negative transfer follows no trend, 7B is odd", verdict, "both", evidence)
 
 
@@ -178,12 +179,15 @@ def highest(*names: str) -> Callable[[dict[str, float]], bool]:
 def teaser(study: Published) -> Claim:
     counts = study.excluded.summary["models"]["32B"]["edges"]
     verdict = REPRODUCES if (counts["positive"], counts["negative"]) == (23, 10) else NOT
+    edges = study.excluded.edges
+    helping = edges[(edges["model"] == "32B") & (edges["sign"] == "positive")]
+    ends = ", ".join(f"{label_of(task)} ({n})" for task, n in helping["target"].value_counts().items())
     return Claim(
         16,
         "Teaser graph (32B): 23 positive and 10 negative edges",
         verdict,
         "top 20 % of each sign, rank floor(0.2 n), ties kept",
-        f"{counts['positive']} + {counts['negative']} edges",
+        f"{counts['positive']} + {counts['negative']} edges; the positive ones end in {ends}",
     )
 
 
@@ -246,7 +250,14 @@ Qwen2.5-VL 3B, 7B and 32B, and no code. This page holds its claims to those numb
 (`make reproduction PUBLISHED=FOLDER`); verdicts follow from the numbers beside them. Nothing was trained for it.
 
 All {n_values:,} released values come back bit for bit from whole answer counts, with ceiling 1 and no epsilon, so
-accuracies and baselines are known too. Abbreviations are the paper's. “Diagonal” is self-transfer.
+accuracies and baselines are known too.
+
+How to read it. Tasks: {tasks}. Δ⁺ and Δ⁻ are transferability of either sign, “diagonal” is self-transfer.
+*reproduces*: the numbers give what is claimed, under the convention named (“both”: with and without the diagonal);
+*partly*: at some sizes or under one convention; *order only*: the means are in that order, but not every step is
+beyond chance; *mechanical*: true of any data chosen that way. A verdict is on the claim as made; the p-values
+beside it (of a persona: one-sided one-sample t over 4 seeds, the task's aggregate against the mean over tasks) may
+not support it at every size.
 
 | # | claim | verdict | convention | numbers |
 |---|---|---|---|---|
@@ -273,14 +284,9 @@ def explanations(study: Published) -> str:
         + ", ".join(f"{shares[size, 'interaction']:.1%}" for size in SIZES)
         + ". Pairwise claims (graph, cliques) rest on the interaction."
     ]
-    lines += [
-        f"{f.title}. {f.text} {f.explanation}"
-        for f in tt.find_findings(study.excluded)
-        if f.section == "diagnostics"
-    ]
-    lines += [
-        f"{f.title}. {f.text} {f.explanation}" for f in tt.find_findings(study.excluded) if f.section == "ceilings"
-    ]
+    findings = tt.find_findings(study.excluded)
+    wanted = [f for f in findings if f.title.endswith("decided") or f.section in ("diagnostics", "ceilings")]
+    lines += [f"{f.title}. {f.text} {f.explanation}" for f in wanted]
     for name in ("human", "best-observed"):
         held = study.excluded.summary["ceiling_sensitivity"][name]["personas_in_every_model"]
         kept = "; ".join(f"{persona} {named([label_of(t) for t in tasks])}" for persona, tasks in held.items())
@@ -291,7 +297,8 @@ def explanations(study: Published) -> str:
 def main() -> None:
     study = Published(Path(sys.argv[1]))
     n_values = int((study.table["kind"] == "finetune").sum())
-    out = [INTRODUCTION.format(n_values=n_values)]
+    tasks = ", ".join(f"{task.abbreviation} {task.name.replace('_', ' ')}" for task in PAPER_TASKS)
+    out = [INTRODUCTION.format(n_values=n_values, tasks=tasks)]
     out += [
         f"| {c.number} | {c.claim} | **{c.verdict}** | {c.convention} | {c.evidence} |\n" for c in claims(study)
     ]

@@ -9,7 +9,7 @@ import tasktransfer as tt
 
 table = Path(__file__).with_name("accuracies.csv")
 accuracies = tt.read_accuracies(table)
-analysis = tt.analyze(accuracies.table)
+analysis = tt.analyze(accuracies)
 
 for finding in tt.find_findings(analysis)[:3]:
     print(finding.title, "-", finding.text)
@@ -17,6 +17,6 @@ for finding in tt.find_findings(analysis)[:3]:
 largest = analysis.models[-1]
 matrix = analysis.matrix(largest)  # rows sources, columns targets
 print(matrix.round(2))
-print(tt.aggregate_transfer(matrix).round(3))
+print(tt.aggregate_transfer(matrix).round(3).to_string())
 print(tt.decompose(matrix).shares.round(3))
 print(tt.find_cliques(matrix, "positive").cliques[:3])

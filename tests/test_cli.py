@@ -229,7 +229,7 @@ def test_a_failing_analysis_leaves_the_old_one_whole(analyzed, tmp_path):
 def test_compare_tells_and_writes(analyzed, table, tmp_path):
     result = tasktransfer("compare", analyzed, table, "--out", tmp_path / "cmp")
     assert result.returncode == 0, result.stderr
-    assert "one against one" in result.stdout
+    assert "A one against B one" in result.stdout
     assert "signs agree in 100%" in result.stdout
     cells = read(tmp_path / "cmp", "cells")
     assert len(cells) == 2 * 25

@@ -49,8 +49,9 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
         spearman_cells over all cells raw, spearman_sources (mean over targets of the correlation across
         sources) raw, spearman_interaction over the interaction's cells, spearman_source_effect,
         spearman_target_effect; sign_agreement over cells that are not zero in both; edge_overlap,
-        clique_overlap (largest cliques) and one column per persona as Jaccard indices, NaN where both sets are
-        empty. ``cells``: both values, their difference, whether the signs agree.
+        positive_clique_overlap and negative_clique_overlap (largest cliques), donor_overlap, pirate_overlap,
+        sponge_overlap and sieve_overlap as Jaccard indices, NaN where both sets are empty.
+        ``cells``: both values, their difference, whether the signs agree.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def _structure_overlap(a: pd.DataFrame, b: pd.DataFrame, top_share: float) -> di
         overlap[f"{sign}_clique_overlap"] = _best_clique_overlap(a, b, sign)
     labels_a, labels_b = assign_personas(aggregate_transfer(a)), assign_personas(aggregate_transfer(b))
     for persona in PERSONAS:
-        overlap[persona] = _jaccard(_holders(labels_a, persona), _holders(labels_b, persona))
+        overlap[f"{persona}_overlap"] = _jaccard(_holders(labels_a, persona), _holders(labels_b, persona))
     return overlap
 
 

@@ -21,10 +21,11 @@ __all__ = ["comparison_lines", "save_comparison"]
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
     """Tell a comparison in sentences, one paragraph per pair of models."""
     for pair in comparison.agreement.to_dict("records"):
-        yield f"{printable(pair['model_a'])} against {printable(pair['model_b'])}, {pair['n_cells']} cells"
+        names = f"A {printable(pair['model_a'])} against B {printable(pair['model_b'])}"
+        yield f"{names}, {pair['n_cells']} cells between tasks"
         yield (
-            f"  PGF differs by {pair['mean_difference']:+.3f} on average, by "
-            f"{pair['mean_absolute_difference']:.3f} in size; signs agree in {_share(pair['sign_agreement'])}"
+            f"  PGF B − A: mean {pair['mean_difference']:+.3f}, mean absolute "
+            f"{pair['mean_absolute_difference']:.3f}; signs agree in {_share(pair['sign_agreement'])}"
         )
         yield (
             f"  rank correlation: all cells {_number(pair['spearman_cells'])}, sources within targets "
@@ -37,8 +38,8 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
         yield (
             f"  shared (Jaccard): edges {_number(pair['edge_overlap'])}, largest cliques "
             f"{_number(pair['positive_clique_overlap'])} positive, {_number(pair['negative_clique_overlap'])} "
-            f"negative; donors {_number(pair['donor'])}, pirates {_number(pair['pirate'])}, sponges "
-            f"{_number(pair['sponge'])}, sieves {_number(pair['sieve'])}"
+            f"negative; donors {_number(pair['donor_overlap'])}, pirates {_number(pair['pirate_overlap'])}, "
+            f"sponges {_number(pair['sponge_overlap'])}, sieves {_number(pair['sieve_overlap'])}"
         )
     yield (
         "The correlation over all cells is high wherever targets differ in how easily they rise; what speaks of "
