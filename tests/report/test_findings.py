@@ -61,6 +61,8 @@ def test_every_finding_points_to_a_section_of_the_page(published):
 
 def test_labels():
     assert label_of("blink_jigsaw") == "JG"
+    assert label_of("Multi-view Reasoning") == "MR"
+    assert label_of("counting") == "counting"
     assert label_of("my task") == "my task"
     assert printable("a\x00b\nc") == "a\\x00b\\nc"
     assert len(printable("x" * 100)) == 28

@@ -674,6 +674,17 @@ def test_a_seed_that_the_next_model_lacks_falls_back_to_the_mean(browser: Any, t
     assert errors(browser) == []
 
 
+def test_the_best_source_of_each_target_is_told(study: Analysis) -> None:
+    page = render_report(study)
+    section = page.split('id="best-sources"')[1].split("</details>")[0]
+    values = study.matrix(study.models[0]).to_numpy(copy=True)
+    np.fill_diagonal(values, np.nan)
+    matrix = study.matrix(study.models[0])
+    for j in np.flatnonzero(~np.isnan(values).all(axis=0)):
+        best = label_of(matrix.index[np.nanargmax(values[:, j])])
+        assert f"<td>{label_of(matrix.columns[j])}</td><td>{best}</td>" in section
+
+
 @pytest_browser
 def test_two_hundred_tasks_open_and_work(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from selenium.webdriver import ActionChains

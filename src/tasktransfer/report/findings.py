@@ -31,9 +31,14 @@ class Finding(NamedTuple):
 
 
 def label_of(task: str, width: int = 28) -> str:
-    """Display label of a task: its registered abbreviation, else its name on one line, cut to `width`."""
+    """Display label of a task: the abbreviation of BLINK's, else its name on one line, cut to `width`.
+
+    One's own ``counting`` keeps its name: an abbreviation needs BLINK's own spelling or a ``blink_`` prefix.
+    """
     facts = find_task(task)
-    return facts.abbreviation if facts else printable(task, width)
+    if facts and (task.replace(" ", "_") == facts.name or task.lower().startswith("blink_")):
+        return facts.abbreviation
+    return printable(task, width)
 
 
 def printable(text: str, width: int = 28) -> str:
