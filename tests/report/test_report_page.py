@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from tasktransfer.analysis import pipeline
 from tasktransfer.analysis.ceilings import available_ceilings
@@ -681,8 +682,8 @@ def test_the_best_source_of_each_target_is_told(study: Analysis) -> None:
     np.fill_diagonal(values, np.nan)
     matrix = study.matrix(study.models[0])
     for j in np.flatnonzero(~np.isnan(values).all(axis=0)):
-        best = label_of(matrix.index[np.nanargmax(values[:, j])])
-        assert f"<td>{label_of(matrix.columns[j])}</td><td>{best}</td>" in section
+        target, best = (escape(label_of(matrix.index[k])) for k in (j, np.nanargmax(values[:, j])))
+        assert f"<td>{target}</td><td>{best}</td>" in section
 
 
 @pytest_browser
