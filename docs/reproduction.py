@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 import tasktransfer as tt
-from tasktransfer.report.findings import label_of
+from tasktransfer.report.labels import label_of
 from tasktransfer.tasks import PAPER_TASKS
 
 SIZES = ("3B", "7B", "32B")

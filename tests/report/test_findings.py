@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tasktransfer.analysis.pipeline import analyze
-from tasktransfer.report.findings import find_findings, label_of, list_labels, printable
+from tasktransfer.report.findings import find_findings
+from tasktransfer.report.labels import label_of, list_labels, printable
 from tests.studies import accuracies_of, count_rows, random_counts
 
 

@@ -25,8 +25,8 @@ from tasktransfer.analysis.personas import assign_personas
 from tasktransfer.analysis.pgf import matrix, pgf_table, tasks_of, transfers_table
 from tasktransfer.analysis.pipeline import Analysis, Settings, analyze
 from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
-from tasktransfer.report.findings import label_of
 from tasktransfer.report.html import render_report
+from tasktransfer.report.labels import label_of
 from tasktransfer.report.payload import build_payload, json_in_html
 from tasktransfer.tables import ACCURACY_COLUMNS, Accuracies
 

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report import figure_style as look
 from tasktransfer.report.aggregate_figures import label_line_ends
-from tasktransfer.report.findings import printable
+from tasktransfer.report.labels import printable
 
 __all__ = [
     "ceiling_sensitivity_numbers",

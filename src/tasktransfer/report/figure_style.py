@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tasktransfer.errors import InputError, OutputError
-from tasktransfer.report.findings import label_of, printable
+from tasktransfer.report.labels import label_of, printable
 from tasktransfer.tasks import find_task
 
 __all__ = ["COLUMN", "PAGE", "in_style", "inch_grid", "save_figure"]

@@ -16,9 +16,9 @@ import pandas as pd
 
 from tasktransfer.analysis.ceilings import CEILINGS
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.tasks import find_task
+from tasktransfer.report.labels import label_of, list_labels, printable
 
-__all__ = ["Finding", "find_findings", "label_of", "list_labels"]
+__all__ = ["Finding", "find_findings"]
 
 
 class Finding(NamedTuple):
@@ -28,33 +28,6 @@ class Finding(NamedTuple):
     text: str  # the numbers
     explanation: str  # what explains or limits it; may be empty
     section: str  # id of the report section that shows it
-
-
-def label_of(task: str, width: int = 28) -> str:
-    """Display label of a task: the abbreviation of BLINK's, else its name on one line, cut to `width`.
-
-    One's own ``counting`` keeps its name: an abbreviation needs BLINK's own spelling or a ``blink_`` prefix.
-    """
-    facts = find_task(task)
-    if facts and (task.replace(" ", "_") == facts.name or task.lower().startswith("blink_")):
-        return facts.abbreviation
-    return printable(task, width)
-
-
-def printable(text: str, width: int = 28) -> str:
-    """Text on one line, control characters escaped, cut in its middle: names of one family differ at their ends.
-
-    >>> printable("a rather long name of task 17", 15)
-    'a rathe…task 17'
-    """
-    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    return shown if len(shown) <= width else f"{shown[: (width - 1) // 2]}…{shown[-(width // 2) :]}"
-
-
-def list_labels(tasks: list[str], limit: int = 12) -> str:
-    """Labels of tasks, comma-separated, the rest counted."""
-    shown = ", ".join(label_of(task) for task in tasks[:limit])
-    return shown + (f" and {len(tasks) - limit} more" if len(tasks) > limit else "")
 
 
 def find_findings(analysis: Analysis) -> list[Finding]:

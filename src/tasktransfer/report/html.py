@@ -20,7 +20,8 @@ from tasktransfer.analysis.cliques import SIGNS
 from tasktransfer.analysis.diagnostics import CHECKS
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.report.findings import find_findings, label_of, list_labels, printable
+from tasktransfer.report.findings import find_findings
+from tasktransfer.report.labels import label_of, list_labels, printable
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
 
 __all__ = ["render_report"]

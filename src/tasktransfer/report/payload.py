@@ -18,7 +18,7 @@ from tasktransfer.analysis.diagnostics import constant_answers
 from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.analysis.pipeline import VIEWS, Analysis
 from tasktransfer.analysis.transferability import AGGREGATES
-from tasktransfer.report.findings import label_of, printable
+from tasktransfer.report.labels import label_of, printable
 from tasktransfer.report.views import Plan, build_views, numbers, on_grid, plan_views, sparse
 from tasktransfer.tasks import LEVELS, find_task
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tasktransfer.analysis.comparison import Comparison
 from tasktransfer.analysis.summary import versions
-from tasktransfer.report.findings import printable
+from tasktransfer.report.labels import printable
 from tasktransfer.report.save import MARKER, output_folder, write_json
 from tasktransfer.tables import write_csv
 

@@ -1,0 +1,34 @@
+"""Names as they are shown: one line, no control characters, not too long. Tables keep them exactly as given."""
+
+from __future__ import annotations
+
+from tasktransfer.tasks import find_task
+
+__all__ = ["label_of", "list_labels", "printable"]
+
+
+def label_of(task: str, width: int = 28) -> str:
+    """Display label of a task: the abbreviation of BLINK's, else its name on one line, cut to `width`.
+
+    One's own ``counting`` keeps its name: an abbreviation needs BLINK's own spelling or a ``blink_`` prefix.
+    """
+    facts = find_task(task)
+    if facts and (task.replace(" ", "_") == facts.name or task.lower().startswith("blink_")):
+        return facts.abbreviation
+    return printable(task, width)
+
+
+def printable(text: str, width: int = 28) -> str:
+    """Text on one line, control characters escaped, cut in its middle: names of one family differ at their ends.
+
+    >>> printable("a rather long name of task 17", 15)
+    'a rathe…task 17'
+    """
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return shown if len(shown) <= width else f"{shown[: (width - 1) // 2]}…{shown[-(width // 2) :]}"
+
+
+def list_labels(tasks: list[str], limit: int = 12) -> str:
+    """Labels of tasks, comma-separated, the rest counted."""
+    shown = ", ".join(label_of(task) for task in tasks[:limit])
+    return shown + (f" and {len(tasks) - limit} more" if len(tasks) > limit else "")
