@@ -111,7 +111,11 @@ def report(results: list[Result], n_replicates: int) -> None:
     print(f"nominal 95 %. Monte Carlo standard error of a row about {np.sqrt(0.05 * 0.95 / n_replicates):.3f}.\n")
     print("| cells | mean coverage, source | lowest | highest | mean, adapters | lowest | highest |")
     print("|---|---|---|---|---|---|---|")
-    for name, rows in (("15 or more wrong baseline items expected", regular), ("fewer, where defined", scarce)):
+    groups = [("15 or more wrong baseline items expected", regular), ("fewer, where defined", scarce)]
+    groups += [
+        (f"15 or more, {n} seed{'s' if n > 1 else ''}", [r for r in regular if r.regime.seeds == n]) for n in SEEDS
+    ]
+    for name, rows in groups:
         source, adapters = np.array([r.source for r in rows]), np.array([r.adapters for r in rows])
         values = (source.mean(), source.min(), source.max(), adapters.mean(), adapters.min(), adapters.max())
         print(f"| {name} ({len(rows)} regimes) | " + " | ".join(f"{value:.3f}" for value in values) + " |")

@@ -148,7 +148,7 @@ def _cell(
         confidence=confidence,
         population=population,
     )
-    one_sided_twice = 1 - 2 * (1 - confidence)
+    one_sided_twice = max(0.0, 1 - 2 * (1 - confidence))
     gain = gain_interval(cell.after_SK, cell.before_SK, confidence=one_sided_twice, population=population)
     if n_seeds == 1 and np.isin(cell.after_SK, (0, 1)).all() and np.isin(cell.before_SK, (0, 1)).all():
         p_value = mcnemar_p_value(cell.after_SK[0], cell.before_SK[0])
