@@ -295,7 +295,7 @@ def task_keys(tasks: Sequence[str], *, shapes: bool = True) -> list[Line2D]:
     marker: dict[str, Any] = {"linestyle": "", "markersize": 5.5, "markeredgewidth": 0.5, "markeredgecolor": INK}
     levels = {level_of(task) for task in tasks}
     entries = [
-        Line2D([], [], marker="o", color=colour, label=f"{level} level" if level else "not registered", **marker)
+        Line2D([], [], marker="o", color=colour, label=f"{level} level" if level else "level not known", **marker)
         for level, colour in LEVEL_COLOURS.items()
         if level in levels
     ]

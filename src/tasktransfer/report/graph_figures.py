@@ -27,6 +27,7 @@ MOST_NODES = 40  # tasks up to which every task of the model is drawn
 MOST_EDGES = 60  # of each sign
 MOST_EDGES_OF_MANY = 40  # over MOST_NODES tasks
 SHORT = 4  # a label of so many characters fits into its node
+FEW = 16  # tasks up to which long labels stand upright
 _LABEL_WIDTH = 18
 _WIDTHS = (0.6, 2.4)  # points, of the weakest and the strongest edge drawn
 
@@ -67,21 +68,24 @@ def draw_transfer_graph(analysis: Analysis, model: str) -> Figure:
     nodes = sorted(nodes, key=_place_key)
     short = max(len(look.task_label(task)) for task in nodes) <= SHORT and len(nodes) <= 24
     keys = [*look.task_keys(nodes), *_edge_keys(edges)]
-    width = look.COLUMN if short else look.PAGE
+    few = not short and len(nodes) <= FEW
+    width = look.COLUMN if short else 5.6 if few else look.PAGE
     foot = look.legend_shape(keys, width)[1] + 0.06
-    side = width if short else 5.6
+    side = width if short else 3.6 if few else 5.6
     figure = Figure(figsize=(width, side + foot + (0.2 if short else 0.25)))
     axes = look.axes_at(figure, ((width - side) / 2, foot, side, side))
     labels = look.widest_points([look.task_label(task, _LABEL_WIDTH) for task in nodes], 6) / look.POINTS
-    reach = 1.13 if short else 1.12 / (1 - 2 * labels / side)
+    reach = 1.13 if short or few else 1.12 / (1 - 2 * labels / side)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     axes.set_axis_off()
     places = _circle(nodes)
-    radius = 9.5 if short else float(np.clip(150 / len(nodes), 2, 5))  # points
+    radius = 9.5 if short else 6.0 if few else float(np.clip(150 / len(nodes), 2, 5))  # points
     _draw_edges(axes, edges, places, radius)
     _draw_nodes(axes, places, radius)
     if short:
         _write_inside(axes, places)
+    elif few:
+        _write_beside(axes, places)
     else:
         _write_outside(axes, places, edges, pitch=2 * np.pi * side / (2 * reach) * look.POINTS)
     figure.suptitle(
@@ -170,6 +174,15 @@ def _write_inside(axes: Axes, places: Mapping[str, tuple[float, float]]) -> None
     for task, (x, y) in places.items():
         label = look.task_label(task)
         axes.text(x, y, label, ha="center", va="center", fontsize=7 if len(label) < 4 else 5.5, zorder=4)
+
+
+def _write_beside(axes: Axes, places: Mapping[str, tuple[float, float]]) -> None:
+    """Upright labels outside the circle; in the margins beside the axes there is room for them."""
+    for task, (x, y) in places.items():
+        sideways = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
+        upward = "center" if abs(x) >= 0.2 else "bottom" if y > 0 else "top"
+        label = look.task_label(task, 16)
+        axes.text(1.08 * x, 1.08 * y, label, ha=sideways, va=upward, fontsize=7)
 
 
 def _write_outside(
