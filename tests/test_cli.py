@@ -246,6 +246,19 @@ def test_released_tables_in_one_command(published_inputs, tmp_path):
     assert "Most of the transfer is a target effect in 32B" in result.stdout
 
 
+def test_power_plans_a_study():
+    result = tasktransfer("power", "--items", "130", "--seeds", "1", "--seed-sd", "0", "--gain", "0.03")
+    assert result.returncode == 0, result.stderr
+    assert "one cell alone: 9.6 points, PGF 0.19" in result.stdout
+    assert "one of 156 cells: 15." in result.stdout
+    assert "accepted" in refused(tasktransfer("power", "--items", "1"))
+    assert "accepted" in refused(tasktransfer("power", "--baseline", "1"))
+
+
+def test_power_of_a_finished_study_needs_items(table):
+    assert "item-level predictions" in refused(tasktransfer("power", "--study", table))
+
+
 def test_demo_brings_the_truth_back(tmp_path):
     result = tasktransfer("demo", "--out", tmp_path / "demo")
     assert result.returncode == 0, result.stderr
@@ -253,3 +266,5 @@ def test_demo_brings_the_truth_back(tmp_path):
     assert "not found" not in result.stdout
     assert (tmp_path / "demo" / "report.html").is_file()
     assert result.stdout.rstrip().endswith("report.html")
+    seen = tasktransfer("power", "--study", tmp_path / "demo")
+    assert "median of 156 cells: 400 items, 4 seeds" in seen.stdout

@@ -37,8 +37,9 @@ def test_the_readme_has_commands_and_python():
 def test_command_runs(command, workplace):
     arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
     subprocess.run(arguments, cwd=workplace, check=True, capture_output=True)
-    out = workplace / arguments[arguments.index("--out") + 1]
-    assert (out / "summary.json").is_file()
+    if "--out" in arguments:
+        out = workplace / arguments[arguments.index("--out") + 1]
+        assert (out / "summary.json").is_file()
 
 
 def test_python_runs(workplace):

@@ -41,6 +41,12 @@ _HOME = {
     "Analysis": "analysis.pipeline",
     "analyze": "analysis.pipeline",
     "compare": "analysis.comparison",
+    # planning
+    "Design": "analysis.power",
+    "smallest_gain": "analysis.power",
+    "items_needed": "analysis.power",
+    "seeds_needed": "analysis.power",
+    "achieved_power": "analysis.power",
     # out
     "find_findings": "report.findings",
     "write_figures": "report.figures",
@@ -81,6 +87,11 @@ if TYPE_CHECKING:
     from tasktransfer.analysis.pipeline import Analysis as Analysis
     from tasktransfer.analysis.pipeline import Settings as Settings
     from tasktransfer.analysis.pipeline import analyze as analyze
+    from tasktransfer.analysis.power import Design as Design
+    from tasktransfer.analysis.power import achieved_power as achieved_power
+    from tasktransfer.analysis.power import items_needed as items_needed
+    from tasktransfer.analysis.power import seeds_needed as seeds_needed
+    from tasktransfer.analysis.power import smallest_gain as smallest_gain
     from tasktransfer.analysis.scale import scale_trend as scale_trend
     from tasktransfer.analysis.simulation import simulate_study as simulate_study
     from tasktransfer.analysis.taxonomy import average_by_taxonomy as average_by_taxonomy
