@@ -156,7 +156,13 @@ def _read_parquet(path: Path) -> RawTable:
     import pyarrow.parquet as pq
 
     try:
-        frame = pq.read_table(path).to_pandas()
+        table = pq.read_table(path)
+        for position, kind in enumerate(table.schema.types):
+            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+                # names repeat: a code a row instead of a text a row
+                encoded = table.column(position).combine_chunks().dictionary_encode()
+                table = table.set_column(position, table.schema.names[position], encoded)
+        frame = table.to_pandas()
     except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from error
     frame.columns = frame.columns.map(str)
@@ -223,8 +229,10 @@ def text_column(raw: RawTable, column: str, *, empty: bool = True) -> pd.Series:
     """A column as text, exactly as given; null is the empty string, 3.0 is ``"3"``."""
     values = raw.frame[column]
     if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(object)
-    if pd.api.types.is_float_dtype(values):
+        names = [*(name if isinstance(name, str) else str(name) for name in values.cat.categories), ""]
+        texts = np.array(names, dtype=object)[values.cat.codes]  # null is code -1, the last name
+        values = pd.Series(texts, index=values.index, dtype=object)
+    elif pd.api.types.is_float_dtype(values):
         values = values.map(lambda v: "" if pd.isna(v) else str(int(v)) if float(v).is_integer() else str(v))
     else:
         values = values.map(lambda v: v if isinstance(v, str) else "" if pd.isna(v) else str(v))

@@ -1,6 +1,6 @@
 """Item-level predictions into the accuracies table, one scorer at a time.
 
-Runs on Arrow's grouped kernels, so that tens of millions of rows stay in a few bytes a row.
+Names are kept as categories, a small code a row, so that millions of answers stay in a few bytes each.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.counts import key_columns
@@ -26,6 +24,7 @@ from tasktransfer.tables import (
 __all__ = ["PREDICTION_COLUMNS", "accuracies_from_predictions"]
 
 PREDICTION_COLUMNS = ("source", "seed", "target", "item")
+_ITEM_KEY = [*ACCURACY_KEY, "item"]
 _SCORERS = ("likelihood", "generation")
 
 
@@ -53,24 +52,19 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     keys = key_columns(raw, model)
     keys["item"] = text_column(raw, "item", empty=False)
     keys["score"] = number_column(raw, value, low=0, high=1, truth=True)
-    predicted = text_column(raw, "predicted") if "predicted" in raw.frame else ""
-    answer = text_column(raw, "answer") if "answer" in raw.frame else ""
-    table = pa.Table.from_pandas(keys.assign(predicted=predicted, answer=answer), preserve_index=False)
-    table = table.filter(pc.is_valid(table["score"]))
-    table = _without_repeats(table, raw.name)
-    frame = (
-        table.group_by(list(ACCURACY_KEY), use_threads=False)
-        .aggregate([("score", "sum"), ("score", "count")])
-        .to_pandas()
-    )
-    frame["n_items"] = frame["score_count"].astype(float)
-    frame["accuracy"] = frame["score_sum"] / frame["n_items"]
-    frame["n_correct"] = frame["score_sum"].where(frame["score_sum"] % 1 == 0)
-    frame = frame.merge(_top_shares(table), on=list(ACCURACY_KEY), how="left")
-    frame = frame.merge(_choices(table), on="target", how="left")
-    items = table.select([*ACCURACY_KEY, "item", "score"]).to_pandas()
-    items = items.astype(dict.fromkeys((*ACCURACY_KEY, "item"), "category"))
-    return frame.reindex(columns=list(ACCURACY_COLUMNS)), items
+    for column in ("predicted", "answer"):
+        keys[column] = text_column(raw, column) if column in raw.frame else ""
+    keys = keys.astype(dict.fromkeys((*_ITEM_KEY, "predicted", "answer"), "category"))
+    keys = _without_repeats(keys[keys["score"].notna()], raw.name)
+    cells = keys.groupby(list(ACCURACY_KEY), observed=True, sort=False)
+    frame = cells["score"].agg(["sum", "count"])
+    frame["n_items"] = frame["count"].astype(float)
+    frame["accuracy"] = frame["sum"] / frame["n_items"]
+    frame["n_correct"] = frame["sum"].where(frame["sum"] % 1 == 0)
+    frame["top_share"] = _top_shares(keys, frame["n_items"])
+    frame = frame.reset_index().astype(dict.fromkeys(ACCURACY_KEY, object))
+    frame["n_choices"] = frame["target"].map(_choices(keys))
+    return frame.reindex(columns=list(ACCURACY_COLUMNS)), keys[[*_ITEM_KEY, "score"]].reset_index(drop=True)
 
 
 def _one_scorer(raw: RawTable) -> RawTable:
@@ -90,42 +84,35 @@ def _one_scorer(raw: RawTable) -> RawTable:
     return raw._replace(frame=raw.frame[keep].reset_index(drop=True), places=raw.places[keep])
 
 
-def _without_repeats(table: pa.Table, name: str) -> pa.Table:
+def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Drop items given twice with the same score; refuse those given twice with different ones."""
-    key = [*ACCURACY_KEY, "item"]
-    unique = table.group_by(key, use_threads=False).aggregate(
-        [("score", "min"), ("score", "max"), ("predicted", "first"), ("answer", "first")]
-    )
-    if unique.num_rows == table.num_rows:
-        return table
-    clash = unique.filter(pc.not_equal(unique["score_min"], unique["score_max"]))
-    if clash.num_rows:
-        first = clash.slice(0, 1).to_pylist()[0]
-        where = ", ".join(f"{column} {quoted([first[column]])}" for column in key if first[column])
+    again = rows.duplicated(_ITEM_KEY)
+    if not again.any():
+        return rows
+    repeated = rows[rows.duplicated(_ITEM_KEY, keep=False)]
+    scores = repeated.groupby(_ITEM_KEY, observed=True, sort=False)["score"]
+    clash = scores.transform("min") != scores.transform("max")
+    if clash.any():
+        first = repeated[clash].iloc[0]
+        where = ", ".join(f"{column} {quoted([first[column]])}" for column in _ITEM_KEY if first[column])
         raise InputError(f"{name}: conflicting duplicates for {where}: scores differ")
-    return unique.rename_columns([*key, "score", "score_max", "predicted", "answer"]).drop_columns(["score_max"])
+    return rows[~again]
 
 
-def _top_shares(table: pa.Table) -> pd.DataFrame:
+def _top_shares(rows: pd.DataFrame, n_items: pd.Series) -> pd.Series:
     """Share of the most frequent predicted answer per cell; NaN where no predicted answer was recorded."""
-    counts = (
-        table.group_by([*ACCURACY_KEY, "predicted"], use_threads=False)
-        .aggregate([("predicted", "count")])
-        .to_pandas()
-    )
-    counts["named"] = counts["predicted_count"].where(counts["predicted"] != "", 0)
-    cells = counts.groupby(list(ACCURACY_KEY), sort=False)
-    share = (cells["named"].max() / cells["predicted_count"].sum()).replace(0.0, np.nan)
-    return share.rename("top_share").reset_index()
+    named = rows[rows["predicted"] != ""]
+    key = list(ACCURACY_KEY)
+    counts = named.groupby([*key, "predicted"], observed=True, sort=False).size()
+    return counts.groupby(key, observed=True, sort=False).max().reindex(n_items.index) / n_items
 
 
-def _choices(table: pa.Table) -> pd.DataFrame:
+def _choices(rows: pd.DataFrame) -> pd.Series:
     """Distinct right answers per target; NaN where none were recorded or where every item has its own."""
-    pairs = table.group_by(["target", "item", "answer"], use_threads=False).aggregate([]).to_pandas()
-    pairs = pairs[pairs["answer"] != ""]
-    per_target = pairs.groupby("target", sort=False).agg(n=("answer", "nunique"), items=("item", "nunique"))
-    few = per_target["n"].where(per_target["n"] <= np.maximum(2, per_target["items"] / 4)).astype(float)
-    return few.rename("n_choices").rename_axis("target").reset_index()
+    pairs = rows.loc[rows["answer"] != "", ["target", "item", "answer"]].drop_duplicates()
+    targets = pairs.astype(object).groupby("target", sort=False)
+    n_answers, n_items = targets["answer"].nunique(), targets["item"].nunique()
+    return n_answers.where(n_answers <= np.maximum(2, n_items / 4)).astype(float)
 
 
 def prediction_files(folder: Path) -> list[Path]:
