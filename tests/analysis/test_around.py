@@ -155,6 +155,19 @@ def test_registry_answers_are_not_used_on_another_item_count(tmp_path):
     assert not (analysis.diagnostics["check"] == "constant_answer").any()
 
 
+@pytest.mark.parametrize(("n_items", "checked"), [(150, True), (None, True), (250, False)])
+def test_registered_chance_is_used_unless_the_items_are_others(n_items, checked, tmp_path):
+    frame = pd.DataFrame(
+        {"model": "m", "source": ["", "own"], "seed": "", "target": "Jigsaw", "accuracy": [0.48, 0.6]}
+    )
+    frame = frame if n_items is None else frame.assign(n_items=n_items)
+    analysis = analyze(accuracies_of(frame, tmp_path))
+    rows = analysis.diagnostics.query("check == 'baseline_at_chance'")
+    assert (len(rows) == 1) == checked
+    assert rows["flagged"].all()
+    assert bool([note for note in analysis.summary["notes"] if "Jigsaw" in note]) == (not checked)
+
+
 def test_a_control_enters_nothing_but_its_own_rows(tmp_path):
     frame = random_counts(4, 2, seed=3)
     frame["kind"] = np.where(frame["source"] == "", "base", "finetune")

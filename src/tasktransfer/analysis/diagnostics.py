@@ -166,7 +166,7 @@ def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
     lowest, highest = base["accuracy"].min(), base["accuracy"].max()
     first = base.iloc[0]
     task = find_task(first["target"])
-    same_split = task is not None and first["n_items"] in (task.n_items, np.nan)
+    same_split = task is not None and (np.isnan(first["n_items"]) or first["n_items"] == task.n_items)
     choices = task.n_choices if task and same_split else first["n_choices"]
     if not np.isnan(choices):
         chance = 1 / choices

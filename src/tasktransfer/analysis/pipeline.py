@@ -48,7 +48,7 @@ class Settings:
     confidence
         Level of intervals, in (0, 1).
     seed
-        Seed of whatever draws random numbers (null matrices, the layout of large graphs).
+        Seed of whatever draws random numbers (the null matrices).
     """
 
     ceiling: str = "perfect"
@@ -205,7 +205,6 @@ def _tasks_table(
 ) -> pd.DataFrame:
     parts = []
     for model, values in matrices.items():
-        # the interaction has no diagonal, so including it would count holes only
         aggregates = aggregate_transfer(values, include_self=settings.include_self)
         facts = [find_task(str(task)) for task in values.index]
         raw = matrix(transfers, model)

@@ -119,7 +119,7 @@ def item_intervals(
 
     Notes
     -----
-    About 0.2 ms a cell. PGF intervals are around the ratio of means, ``pgf_pooled``.
+    About a millisecond a cell. PGF intervals are around the ratio of means, ``pgf_pooled``.
     """
     ceiling_of = ceilings.set_index(["model", "target"])["ceiling"].to_dict()
     rows = [

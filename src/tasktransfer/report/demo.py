@@ -50,7 +50,7 @@ def run_demo(out: Path, *, seed: int) -> Iterator[str]:
 
 
 _MEANING = {
-    "clique": " within a clique of the matrix; chance alone gives cliques of that size, see the findings",
+    "clique": " within a clique of the matrix (the findings say whether its size beats chance)",
     "donor": " among the donors",
     "sieve": " among the sieves",
     "constant": " and no other",

@@ -56,8 +56,3 @@ class Task:
     def chance(self) -> float:
         """Expected accuracy of a uniform guess."""
         return 1 / self.n_choices
-
-    @property
-    def majority(self) -> float:
-        """Accuracy of the best constant answer."""
-        return max(self.letter_counts.values()) / self.n_items
