@@ -102,9 +102,9 @@ def _target_effect(analysis: Analysis) -> Iterator[Finding]:
         where = f" in {printable(most)}" if len(shares) > 1 else ""
         title = f"Most of the transfer is a target effect{where}"
         explanation = (
-            "A target that rises whatever one trains on says that the answer format was learned or that the "
-            "baseline was weak, not that two tasks share a skill. Pairwise claims rest on the interaction share, "
-            "which still holds the noise; switch the views to ‘interaction’ to see it alone."
+            "A target that rises whatever one trains on is no evidence that two tasks share a skill: it may have "
+            "learned the answer format, or started from a weak baseline. Pairwise claims rest on the interaction "
+            "share, which still holds the noise; switch the views to ‘interaction’ to see it alone."
         )
     else:
         title = "Source and pair matter more than the target alone"
