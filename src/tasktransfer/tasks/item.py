@@ -1,0 +1,45 @@
+"""One question about one or more pictures, in the form every benchmark is read into."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Item"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question, its pictures and its answer.
+
+    Parameters
+    ----------
+    id
+        Stable and unique within its task: paired tests depend on it.
+    images
+        RGB, in the order in which the question names them; frames in order of time when `is_video`.
+    question
+        Text without the options.
+    choices
+        Option texts without letters; empty when the answer is a number or open text.
+    answer
+        The letter of the right option, else the number or text as written.
+    is_video
+        The images are frames of one video.
+    """
+
+    id: str
+    images: tuple[Image, ...]
+    question: str
+    choices: tuple[str, ...]
+    answer: str
+    is_video: bool = False
+
+    @property
+    def letters(self) -> str:
+        """Letters of the options, ``"ABCD"`` for four; empty without options."""
+        return string.ascii_uppercase[: len(self.choices)]
