@@ -12,7 +12,6 @@ import pandas as pd
 from tasktransfer import __version__
 from tasktransfer.analysis.chance import NULLS, CliqueChance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch
-from tasktransfer.analysis.decomposition import Decomposition
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pgf import ZERO, matrix
 from tasktransfer.analysis.transferability import AGGREGATES, without_self
@@ -27,7 +26,7 @@ def summarize_model(
     transfers: pd.DataFrame,
     tasks: pd.DataFrame,
     edges: pd.DataFrame,
-    decomposition: Decomposition,
+    decomposition: pd.DataFrame,
     searches: dict[tuple[str, str], CliqueSearch],
     chances: dict[tuple[str, str, str], CliqueChance],
 ) -> dict[str, Any]:
@@ -63,7 +62,9 @@ def summarize_model(
         **{f"mean_{name}": _mean(of_model[name]) for name in AGGREGATES},
         "variance_share": {
             str(name): None if np.isnan(share) else float(share)
-            for name, share in decomposition.shares["share"].items()
+            for name, share in decomposition[decomposition["model"] == model]
+            .set_index("component")["share"]
+            .items()
         },
         "edges": {sign: int((edge_signs == sign).sum()) for sign in SIGNS},
         "largest_clique": largest,

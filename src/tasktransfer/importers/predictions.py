@@ -37,7 +37,7 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     Returns
     -------
     accuracies, items
-        The accuracies table, and the scores by item: the key columns, item and score.
+        The accuracies table, and the scores by item: the key columns, item, score and, where given, cluster.
 
     Raises
     ------
@@ -54,7 +54,10 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     keys["score"] = number_column(raw, value, low=0, high=1, truth=True)
     for column in ("predicted", "answer"):
         keys[column] = text_column(raw, column) if column in raw.frame else ""
-    keys = keys.astype(dict.fromkeys((*_ITEM_KEY, "predicted", "answer"), "category"))
+    if "cluster" in raw.frame:
+        keys["cluster"] = text_column(raw, "cluster", empty=False)
+        _require_one_cluster(keys, raw.name)
+    keys = keys.astype(dict.fromkeys(keys.columns.difference(["score"]), "category"))
     keys = _without_repeats(keys[keys["score"].notna()], raw.name)
     cells = keys.groupby(list(ACCURACY_KEY), observed=True, sort=False)
     frame = cells["score"].agg(["sum", "count"])
@@ -64,7 +67,23 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     frame["top_share"] = _top_shares(keys, frame["n_items"])
     frame = frame.reset_index().astype(dict.fromkeys(ACCURACY_KEY, object))
     frame["n_choices"] = frame["target"].map(_choices(keys))
-    return frame.reindex(columns=list(ACCURACY_COLUMNS)), keys[[*_ITEM_KEY, "score"]].reset_index(drop=True)
+    kept = keys.drop(columns=["predicted", "answer"]).reset_index(drop=True)
+    return frame.reindex(columns=list(ACCURACY_COLUMNS)), kept
+
+
+def _require_one_cluster(keys: pd.DataFrame, name: str) -> None:
+    """An item belongs to one cluster, whoever answers it."""
+    pairs = keys[["target", "item", "cluster"]].drop_duplicates()
+    doubled = pairs[pairs.duplicated(["target", "item"], keep=False)]
+    if len(doubled):
+        first = doubled.iloc[0]
+        clusters = doubled.loc[
+            (doubled["target"] == first["target"]) & (doubled["item"] == first["item"]), "cluster"
+        ]
+        raise InputError(
+            f"{name}: item {quoted([first['item']])} of {quoted([first['target']])} is in the clusters "
+            f"{quoted(clusters)}; accepted is one cluster an item"
+        )
 
 
 def _one_scorer(raw: RawTable) -> RawTable:
