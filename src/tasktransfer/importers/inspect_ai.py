@@ -67,8 +67,9 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_log(file: Path) -> bool:
-    content = read_json(file)
-    return isinstance(pick(content, "eval"), dict) and "status" in content
+    with file.open("rb") as handle:
+        start = handle.read(2000)
+    return b'"status"' in start and b'"eval"' in start
 
 
 def _load(file: Path) -> dict[str, Any]:

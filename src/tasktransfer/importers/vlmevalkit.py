@@ -34,6 +34,7 @@ __all__ = ["read_vlmevalkit", "vlmevalkit_runs"]
 _SUFFIXES = (".xlsx", ".tsv", ".csv", ".json")
 _ANSWERS = ("index", "prediction", "answer")
 _UNFINISHED = ("pending", "infer")
+CELL_LIMIT = 32_767  # characters in a cell of .xlsx
 _MRA = re.compile(r"_(accuracy|MRA:.*)$")
 
 Rows = list[dict[str, str]]
@@ -67,6 +68,8 @@ def read_vlmevalkit(path: Path) -> Log:
     for file in files:
         if file.stem.endswith("_acc"):
             _read_accuracies(file, log)
+    if cut := sum(len(reply.text or "") >= CELL_LIMIT for reply in log.replies):
+        log.notes.append(f"{cut} replies are as long as a cell of .xlsx can be and may be cut off")
     if not log.replies and not log.totals:
         raise InputError(
             f"{path}: no table of VLMEvalKit that can be read: neither answers (columns {', '.join(_ANSWERS)}) "
