@@ -135,30 +135,33 @@ def _read_run(run: ManifestRun, manifest: Manifest) -> _ReadRun:
     if items.empty and not told:
         raise InputError(f"{run.path}: nothing is left to read for {run.label}")
     totals = {total.target: total for total in _verdict_totals(items)}
-    notes.extend(_total_notes(told, totals))
-    totals.update({total.target: _counted(total, totals.get(total.target)) for total in told})
+    for total in told:
+        notes.extend(_total_notes(total, totals.get(total.target)))
+        totals[total.target] = _merged(total, totals.get(total.target))
     return _ReadRun(run, items, list(totals.values()), [*log.notes, *notes])
 
 
 def _verdict_totals(items: pd.DataFrame) -> Iterator[Total]:
+    """The mean verdict of each target; NaN where an item has none."""
     for target, rows in items.groupby("target", sort=False):
-        if rows["harness_correct"].notna().all():
-            yield Total(str(target), float(rows["harness_correct"].mean()), float(len(rows)))
+        yield Total(str(target), float(rows["harness_correct"].mean(skipna=False)), float(len(rows)))
 
 
-def _counted(told: Total, verdicts: Total | None) -> Total:
+def _merged(told: Total, verdicts: Total | None) -> Total:
     return told._replace(n_items=verdicts.n_items) if verdicts and math.isnan(told.n_items) else told
 
 
-def _total_notes(told: Iterable[Total], verdicts: dict[str, Total]) -> Iterator[str]:
-    """Results that are not the mean of their samples: the two may be of different runs."""
-    for total in told:
-        mine = verdicts.get(total.target)
-        if mine is not None and abs(mine.accuracy - total.accuracy) * mine.n_items > 0.5:
-            yield (
-                f"{total.target} is {total.accuracy:.4f} in the results and {mine.accuracy:.4f} by the verdicts "
-                f"of the samples: are they of one run?"
-            )
+def _total_notes(told: Total, verdicts: Total | None) -> Iterator[str]:
+    """Where a result is not that of its samples: the two may be of different runs."""
+    if verdicts is None:
+        return
+    if not math.isnan(told.n_items) and told.n_items != verdicts.n_items:
+        yield f"{told.target} has {told.n_items:g} items in the results and {verdicts.n_items:g} in the samples"
+    elif abs(verdicts.accuracy - told.accuracy) * verdicts.n_items > 0.5:
+        yield (
+            f"{told.target} is {told.accuracy:.4f} in the results and {verdicts.accuracy:.4f} by the verdicts "
+            f"of the samples: are they of one run?"
+        )
 
 
 def _refuse_same_cells(runs: Iterable[_ReadRun], manifest: Path) -> None:
@@ -192,7 +195,8 @@ def _cells_with_items(runs: Iterable[_ReadRun]) -> set[tuple[str, str]]:
 
 def _predictions(read: _ReadRun, by_items: set[tuple[str, str]]) -> pd.DataFrame:
     run = read.run
-    rows = read.items[[(run.model, target) in by_items for target in read.items["target"]]]
+    targets = [target for model, target in by_items if model == run.model]
+    rows = read.items[read.items["target"].isin(targets)]
     return rows.assign(
         model=run.model,
         kind=run.kind,
@@ -206,6 +210,6 @@ def _predictions(read: _ReadRun, by_items: set[tuple[str, str]]) -> pd.DataFrame
 def _total_rows(read: _ReadRun, by_items: set[tuple[str, str]]) -> Iterator[tuple[str | float, ...]]:
     run = read.run
     for total in read.totals:
-        if (run.model, total.target) not in by_items:
+        if (run.model, total.target) not in by_items and not math.isnan(total.accuracy):
             key = (run.model, run.kind, run.source, run.seed, total.target)
             yield (*key, total.n_items, total.accuracy, run.harness)

@@ -104,9 +104,6 @@ def _read_task(file: Path, task: str, results: dict[str, Any], log: Log) -> None
     samples = file.with_name(f"{file.name.removesuffix(_RESULTS)}samples_{task}.jsonl")
     replies = _replies(samples, task, metric) if samples.is_file() else []
     log.replies.extend(replies)
-    n_replies = len({reply.item for reply in replies})
-    if replies and scored and n_replies < scored:
-        log.notes.append(f"{samples.name} holds {n_replies} of {scored} samples")
     if metric is not None:
         n_items = float(scored) if scored else math.nan
         totals, notes = fractions([Total(target_name(task), value, n_items)], f"{file}, {task}")

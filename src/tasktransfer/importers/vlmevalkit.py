@@ -97,18 +97,15 @@ def _with_verdicts(files: list[Path], log: Log) -> list[Path]:
     for file in files:
         if "_circular" in file.stem:
             log.notes.append(f"{file.name} is left out: its options are rotated")
-        elif file.stem.endswith(("_acc", "_acc_all", "_score", "_result")):
-            continue
-        else:
+        elif not file.stem.endswith(("_acc", "_acc_all", "_score", "_result")):
             mine = [other for other in judged if other.stem.startswith(f"{file.stem}_")]
             mine.sort(key=lambda other: "exact_matching" not in other.stem)
             if len(mine) > 1:
-                log.notes.append(
-                    f"verdicts are those of {mine[0].name}, not of {quoted(f.name for f in mine[1:])}"
-                )
+                others = quoted(other.name for other in mine[1:])
+                log.notes.append(f"verdicts are those of {mine[0].name}, not of {others}")
+            judged = [other for other in judged if other not in mine]
             chosen.append(mine[0] if mine else file)
-    alone = [file for file in judged if not any(file.stem.startswith(f"{other.stem}_") for other in chosen)]
-    return [*chosen, *(file for file in alone if file not in chosen)]
+    return [*chosen, *judged]
 
 
 def _replies(file: Path) -> Iterator[Reply]:
