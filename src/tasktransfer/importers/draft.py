@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from tasktransfer.errors import InputError, OutputError, quoted
-from tasktransfer.importers.evalscope import evalscope_runs
+from tasktransfer.importers.evalscope import evalscope_runs, model_named_in_evalscope
 from tasktransfer.importers.inspect_ai import inspect_ai_runs, model_named_in_inspect_ai
 from tasktransfer.importers.lmms_eval import lmms_eval_runs, model_named_in_lmms_eval
 from tasktransfer.importers.manifest import HARNESSES, UNKNOWN
@@ -28,6 +28,12 @@ _RUNS = {
     "evalscope": evalscope_runs,
     "vlmevalkit": vlmevalkit_runs,
     "inspect_ai": inspect_ai_runs,
+}
+_NAMED: dict[str, Callable[[Path], str]] = {
+    "lmms_eval": model_named_in_lmms_eval,
+    "evalscope": model_named_in_evalscope,
+    "vlmevalkit": lambda _: "",  # its files and folders are named after the model
+    "inspect_ai": model_named_in_inspect_ai,
 }
 _MODEL = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9.]*(?:[-_][A-Za-z0-9.]+)*?[-_]\d+(?:\.\d+)?[bB](?![A-Za-z0-9])"
@@ -115,8 +121,7 @@ def write_draft(text: str, manifest: Path) -> None:
 
 def _entry(run: FoundRun, folder: Path) -> list[str]:
     path = Path(os.path.relpath(run.path.resolve(), folder.resolve())).as_posix()
-    named = {"lmms_eval": model_named_in_lmms_eval, "inspect_ai": model_named_in_inspect_ai}.get(run.harness)
-    logged = named(run.path) if named else ""
+    logged = _NAMED[run.harness](run.path)
     source, why = _guess_source(path, logged)
     seed = _SEED.search(path) or _SEED.search(logged)
     note = f"  # {run.n_of_folder} logs in this folder: keep one for each task" if run.n_of_folder > 1 else ""

@@ -25,7 +25,7 @@ from tasktransfer.importers.logs import (
 )
 from tasktransfer.tasks.answers import find_choices
 
-__all__ = ["evalscope_runs", "read_evalscope"]
+__all__ = ["evalscope_runs", "model_named_in_evalscope", "read_evalscope"]
 
 _ROOMS = ("reviews", "reports")
 _ACCURACIES = ("mean_acc", "acc", "accuracy")
@@ -37,6 +37,11 @@ def evalscope_runs(folder: Path) -> list[Path]:
     if len(models) < 2:
         return [folder] if models else []
     return [next(folder / room / model for room in _ROOMS if (folder / room / model).is_dir()) for model in models]
+
+
+def model_named_in_evalscope(path: Path) -> str:
+    """The models as the folders name them, for guessing what was evaluated."""
+    return " ".join(_models(path))
 
 
 def read_evalscope(path: Path) -> Log:

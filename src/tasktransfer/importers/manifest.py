@@ -209,7 +209,7 @@ def _told(fault: Any, lines: dict[Place, int]) -> tuple[int, str]:
         return line, f"{name} {fault['ctx']['error']}" if isinstance(name, str) else str(fault["ctx"]["error"])
     if fault["type"] in ("string_too_short", "too_short"):
         return line, f"{name} is empty"
-    wanted = {"list_type": "a list", "string_type": "a text"}.get(fault["type"], f"keys ({', '.join(keys)})")
+    wanted = {"list_type": "a list", "string_type": "a text"}.get(fault["type"], f"a mapping of {', '.join(keys)}")
     return line, f"{name if isinstance(name, str) else f'entry {name + 1}'}: {wanted} is needed here"
 
 
