@@ -106,12 +106,14 @@ def test_lmms_stamps_are_joined_or_asked_about(tmp_path):
 def test_lmms_percent_is_told_and_other_metrics_are_left_out(tmp_path):
     results = {
         "blink_jigsaw": {"blink_acc,none": 61.3, "blink_acc_stderr,none": "N/A"},
+        "blink_art_style": {"blink_acc,none": 0.8},
         "blink_counting": {"blink_acc,none": "N/A"},
         "mme": {"mme_perception_score,none": 1500.0, "mme_cognition_score,none": 300.0},
     }
     build.dump(tmp_path / "s_results.json", {"results": results})
     log = read_lmms_eval(tmp_path)
-    assert log.totals == [("Jigsaw", pytest.approx(0.613), pytest.approx(math.nan, nan_ok=True))]
+    told = [(total.target, total.accuracy) for total in log.totals]
+    assert told == [("Jigsaw", pytest.approx(0.613)), ("Art_Style", pytest.approx(0.008))]  # one unit per file
     notes = "; ".join(log.notes)
     assert "read as percent" in notes
     assert "Counting has no accuracy" in notes

@@ -127,6 +127,20 @@ def test_our_reading_stands_beside_the_harness_s(tmp_path):
     assert "'The answer is A' is A here, wrong there, A is right" in note
 
 
+def test_a_run_that_never_answers_is_read(tmp_path):
+    for name in ("base", "run"):
+        build.lmms_eval(tmp_path / name, {"Jigsaw": [("A", "I cannot tell")] * 3})
+    written = write_harness_logs(read_harness_logs(two_runs(tmp_path)), tmp_path / "p.parquet")
+    assert tt.read_accuracies(*written).table["accuracy"].tolist() == [0, 0]
+
+
+def test_json_of_another_shape_is_refused(tmp_path):
+    build.dump(tmp_path / "base" / "s_results.json", {"results": {"blink_jigsaw": 0.5}})
+    build.lmms_eval(tmp_path / "run", {"Jigsaw": replies(3)})
+    with pytest.raises(InputError, match="not in a form of lmms_eval that is known"):
+        read_harness_logs(two_runs(tmp_path))
+
+
 def test_option_texts_are_read_from_the_prompt(tmp_path):
     build.lmms_eval(tmp_path / "base", {"Jigsaw": [("B", "no"), ("A", "Yes.")]})
     build.lmms_eval(tmp_path / "run", {"Jigsaw": [("B", "B"), ("A", "A")]})

@@ -183,7 +183,7 @@ def test_runs_of_every_harness_are_found(tmp_path):
         ("lmms_eval", "lmms_eval/deep/base"),
         ("vlmevalkit", "vlmevalkit/deep/base"),
         ("evalscope", "evalscope/deep/base"),
-        ("inspect_ai", "inspect_ai/deep/base/2026-08-18T10-15-00_jigsaw.json"),
+        ("inspect_ai", "inspect_ai/deep/base"),
         ("evalscope", "two/reviews/a"),
         ("evalscope", "two/reviews/b"),
     }
@@ -200,6 +200,18 @@ def test_time_stamps_with_the_same_task_are_listed_one_by_one(tmp_path):
     for stamp in ("20260818_101500", "20260819_101500"):
         build.lmms_eval(tmp_path / "base", ONE, stamp=stamp)
     assert drafted(tmp_path).count("# 2 logs in this folder: keep one for each task") == 2
+
+
+def test_logs_of_several_models_in_a_folder_are_listed_one_by_one(tmp_path):
+    build.inspect_ai(tmp_path, {**ONE, "Counting": [("A", "A")]})
+    assert [run.path for run in find_runs([tmp_path])] == [tmp_path]
+    log = build.inspect_log("Jigsaw", ONE["Jigsaw"])
+    log["eval"]["model_args"] = {"model_path": "/runs/ft_counting_s1"}
+    build.dump(tmp_path / "tuned.json", log)
+    assert len(find_runs([tmp_path])) == 3
+    assert "source: Counting  # guess, from the log\n    seed: 1  # guess" in drafted(
+        tmp_path, tmp_path / "tuned.json"
+    )
 
 
 def test_a_file_may_be_given(tmp_path):

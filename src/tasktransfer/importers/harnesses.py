@@ -128,7 +128,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 
 def _read_run(run: ManifestRun, manifest: Manifest) -> _ReadRun:
-    log = _READERS[run.harness](run.path)
+    log = _read_log(run)
     replies = [reply for reply in log.replies if reply.target not in manifest.leave_out]
     told = [total for total in log.totals if total.target not in manifest.leave_out]
     items, notes = score_replies(Log(replies, told, log.notes), str(run.path))
@@ -139,6 +139,15 @@ def _read_run(run: ManifestRun, manifest: Manifest) -> _ReadRun:
         notes.extend(_total_notes(total, totals.get(total.target)))
         totals[total.target] = _merged(total, totals.get(total.target))
     return _ReadRun(run, items, list(totals.values()), [*log.notes, *notes])
+
+
+def _read_log(run: ManifestRun) -> Log:
+    try:
+        return _READERS[run.harness](run.path)
+    except (AttributeError, KeyError, TypeError) as error:  # JSON, but of another shape
+        raise InputError(
+            f"{run.path}: not in a form of {run.harness} that is known ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _verdict_totals(items: pd.DataFrame) -> Iterator[Total]:

@@ -6,6 +6,7 @@ zstd, which Python reads from 3.14 on; ``inspect log dump`` turns them into JSON
 
 from __future__ import annotations
 
+import json
 import math
 import zipfile
 import zlib
@@ -23,14 +24,20 @@ _NAMES = ("sub_task", "subset", "task", "category")
 
 
 def inspect_ai_runs(folder: Path) -> list[Path]:
-    """The logs of a folder, one by one: whether they are of one model is not seen from their names."""
-    return [file for file in _files(folder) if file.suffix == ".eval" or _is_log(file)]
+    """The run a folder holds, or its logs one by one where they are not of one model and different tasks."""
+    files = _logs(folder)
+    try:
+        heads = [_load(file) for file in files]
+    except InputError:  # reading tells why
+        return files
+    models, targets = ({of(head) for head in heads} for of in (_model_of_log, _target_of_log))
+    return [folder] if len(models) == 1 and len(targets) == len(files) else files
 
 
 def model_named_in_inspect_ai(path: Path) -> str:
-    """The model as logged, for guessing what was evaluated."""
-    files = inspect_ai_runs(path) if path.is_dir() else [path]
-    return str(pick(_load(files[0]), "eval", "model") or "") if files else ""
+    """The model and its arguments as logged, for guessing what was evaluated."""
+    files = _logs(path) if path.is_dir() else [path]
+    return _model_of_log(_load(files[0]))
 
 
 def read_inspect_ai(path: Path) -> Log:
@@ -42,7 +49,7 @@ def read_inspect_ai(path: Path) -> Log:
         There is no log, a log did not end in success, cannot be unpacked or is cut off, or two logs hold the
         same target.
     """
-    files = inspect_ai_runs(path) if path.is_dir() else [path]
+    files = _logs(path) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: holds no log of Inspect AI (.json or .eval)")
     log = Log([], [], [])
@@ -62,8 +69,9 @@ def read_inspect_ai(path: Path) -> Log:
     return log
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*") if file.suffix in (".json", ".eval") and file.is_file())
+def _logs(folder: Path) -> list[Path]:
+    files = sorted(file for file in folder.glob("*") if file.suffix in (".json", ".eval") and file.is_file())
+    return [file for file in files if file.suffix == ".eval" or _is_log(file)]
 
 
 def _is_log(file: Path) -> bool:
@@ -127,6 +135,10 @@ def _read_log(file: Path) -> Log:
     if not samples:
         log.totals.extend(_totals(content, target))
     return log
+
+
+def _model_of_log(content: dict[str, Any]) -> str:
+    return f"{pick(content, 'eval', 'model')} {json.dumps(pick(content, 'eval', 'model_args'), sort_keys=True)}"
 
 
 def _is_blink(content: dict[str, Any]) -> bool:

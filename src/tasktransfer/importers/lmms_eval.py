@@ -58,25 +58,25 @@ def read_lmms_eval(path: Path) -> Log:
     seen: dict[str, Path] = {}
     for file in files:
         results = _results(file)
-        for task in _tasks(results):
+        tasks = _tasks(results)
+        for task in tasks:
             if task in seen:
                 raise InputError(
                     f"{path}: {task} is in {seen[task].name} and in {file.name}; "
                     f"give the file to read as path in the manifest"
                 )
             seen[task] = file
-            _read_task(file, task, results, log)
+        told = [total for task in tasks if (total := _read_task(file, task, results, log)) is not None]
+        totals, notes = fractions(told, str(file))
+        log.totals.extend(totals)
+        log.notes.extend(notes)
     return log
 
 
 def _results_files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.glob(f"*{_RESULTS}") if file.name in (_RESULTS, _stamped(file)))
+        return sorted([*path.glob(_RESULTS), *path.glob(f"*_{_RESULTS}")])
     return [path] if path.name.endswith(_RESULTS) else []
-
-
-def _stamped(file: Path) -> str:
-    return file.name if file.name.endswith(f"_{_RESULTS}") else ""
 
 
 def _results(file: Path) -> dict[str, Any]:
@@ -94,7 +94,8 @@ def _tasks(results: dict[str, Any]) -> list[str]:
     return [task for task in results["results"] if task not in groups and (not counted or task in counted)]
 
 
-def _read_task(file: Path, task: str, results: dict[str, Any], log: Log) -> None:
+def _read_task(file: Path, task: str, results: dict[str, Any], log: Log) -> Total | None:
+    """Add the replies of a task to the log; return its accuracy as it stands."""
     told = results["results"][task]
     scored = pick(results, "n-samples", task, "effective") or pick(told, "samples")
     whole = pick(results, "n-samples", task, "original")
@@ -102,15 +103,11 @@ def _read_task(file: Path, task: str, results: dict[str, Any], log: Log) -> None
         log.notes.append(f"{task} was limited to {scored} of {whole} items")
     metric, value = _accuracy(told)
     samples = file.with_name(f"{file.name.removesuffix(_RESULTS)}samples_{task}.jsonl")
-    replies = _replies(samples, task, metric) if samples.is_file() else []
-    log.replies.extend(replies)
-    if metric is not None:
-        n_items = float(scored) if scored else math.nan
-        totals, notes = fractions([Total(target_name(task), value, n_items)], f"{file}, {task}")
-        log.totals.extend(totals)
-        log.notes.extend(notes)
-    elif not replies:
+    if samples.is_file():
+        log.replies.extend(_reply(place, line, task, metric) for place, line in read_json_lines(samples))
+    elif metric is None:
         log.notes.append(f"{task} is left out: its metrics {quoted(told)} are no single accuracy, without samples")
+    return Total(target_name(task), value, float(scored or math.nan)) if metric is not None else None
 
 
 def _accuracy(told: dict[str, Any]) -> tuple[str | None, float]:
@@ -126,10 +123,6 @@ def _accuracy(told: dict[str, Any]) -> tuple[str | None, float]:
     likely = [name for name in values if name.endswith(("acc", "accuracy", "exact_match"))]
     names = list(values) if len(values) == 1 else likely
     return (names[0], values[names[0]]) if len(names) == 1 else (None, math.nan)
-
-
-def _replies(samples: Path, task: str, metric: str | None) -> list[Reply]:
-    return [_reply(place, line, task, metric) for place, line in read_json_lines(samples)]
 
 
 def _reply(place: str, line: dict[str, Any], task: str, metric: str | None) -> Reply:

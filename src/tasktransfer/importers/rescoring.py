@@ -18,7 +18,7 @@ from tasktransfer.importers.logs import Log, Reply
 from tasktransfer.tasks import find_task
 from tasktransfer.tasks.answers import find_letter, letter_of
 
-__all__ = ["ITEM_COLUMNS", "score_replies", "scoring_notes"]
+__all__ = ["ITEM_COLUMNS", "score_replies"]
 
 ITEM_COLUMNS = (
     "target",
@@ -79,7 +79,7 @@ def score_replies(log: Log, place: str) -> tuple[pd.DataFrame, list[str]]:
     scored = [row for row in rows if not math.isnan(row.score)]
     if lost := len(rows) - len(scored):
         notes.append(f"{lost} items have neither a reply nor a score and are left out")
-    notes.extend(scoring_notes(scored))
+    notes.extend(_scoring_notes(scored))
     items, told = _without_epochs(pd.DataFrame([row[:-1] for row in scored], columns=list(ITEM_COLUMNS)))
     return items, [*notes, *told]
 
@@ -111,7 +111,7 @@ def _score(reply: Reply, letters: str) -> _Scored:
     return _Scored(*head, right, predicted, hit, hit, predicted is not None, reply.verdict, reply.text)
 
 
-def scoring_notes(rows: Sequence[_Scored]) -> list[str]:
+def _scoring_notes(rows: Sequence[_Scored]) -> list[str]:
     """Replies without an answer, disagreement with the harness, targets taken as the harness scored them."""
     read = [row for row in rows if row.text is not None]
     notes = []
