@@ -186,7 +186,12 @@ def test_vlmevalkit_accuracies_without_groups(tmp_path):
     )
     log = read_vlmevalkit(path)
     assert [total[:2] for total in log.totals] == [("Jigsaw", 0.6133), ("Multi-view_Reasoning", 0.3985)]
-    assert "'geometry' left out" in log.notes[0]
+    assert "'geometry' are no tasks of BLINK" in log.notes[0]
+    path.rename(tmp_path / "m_MMStar_acc.csv")
+    build.vlmevalkit_accuracies(path, ONE)
+    assert read_vlmevalkit(tmp_path).notes == [
+        "m_MMStar_acc.csv is left out: tasks and groups of tasks look alike in it"
+    ]
 
 
 def test_vlmevalkit_vsi_accuracies_are_tab_separated_percent(tmp_path):
@@ -243,7 +248,7 @@ def test_evalscope_models_are_asked_for(tmp_path):
 def test_evalscope_repeats_are_averaged(tmp_path):
     rows = [build.evalscope_review(k, "A", reply) for k, reply in enumerate(("A", "B", "B", "B"))]
     for k, row in enumerate(rows):
-        row["sample_score"]["group_id"] = 10 + k // 2
+        row["sample_score"]["group_id"] = k // 2
     build.lines(tmp_path / "reviews" / "m" / "blink_Jigsaw.jsonl", rows)
     items, notes = score_replies(read_evalscope(tmp_path), "x")
     assert items["score"].tolist() == [0.5, 0.0]

@@ -82,22 +82,22 @@ def _reply(place: str, line: dict[str, Any], subset: str) -> Reply:
     values = pick(score, "value") or {}
     main = pick(score, "main_score_name") or next(iter(values), None)
     item, group = line["index"], pick(sample, "group_id")
-    repeated = group is not None and pick(sample, "sample_id") not in (None, group)
     text = pick(score, "prediction")
     return Reply(
         target=target_name(subset),
-        item=str(group if repeated else item),
+        item=str(item if group is None else group),  # repetitions of an item share the group
         answer=str(line.get("target", "")),
         text=text if isinstance(text, str) else _said(line, "assistant"),
         choices=find_choices(_said(line, "user") or str(line.get("input", ""))),
         verdict=as_score(values.get(main)),
-        epoch=str(pick(sample, "sample_id")) if repeated else "",
+        epoch=str(pick(sample, "sample_id")),
     )
 
 
 def _said(line: dict[str, Any], role: str) -> str | None:
     """The last message of a role as text."""
-    for message in reversed(pick(line, "messages") or []):
+    said = pick(line, "messages") or pick(line, "input")
+    for message in reversed(said if isinstance(said, list) else []):
         if pick(message, "role") == role:
             content = pick(message, "content")
             parts = content if isinstance(content, list) else [{"text": content}]

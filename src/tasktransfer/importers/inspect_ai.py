@@ -27,10 +27,10 @@ def inspect_ai_runs(folder: Path) -> list[Path]:
     """The run a folder holds, or its logs one by one where they are not of one model and different tasks."""
     files = _logs(folder)
     try:
-        heads = [_load(file) for file in files]
+        told = [(_model_of_log(content), _target_of_log(content)) for content in map(_load, files)]
     except InputError:  # reading tells why
         return files
-    models, targets = ({of(head) for head in heads} for of in (_model_of_log, _target_of_log))
+    models, targets = {model for model, _ in told}, {target for _, target in told}
     return [folder] if len(models) == 1 and len(targets) == len(files) else files
 
 

@@ -34,7 +34,7 @@ __all__ = ["read_vlmevalkit", "vlmevalkit_runs"]
 _SUFFIXES = (".xlsx", ".tsv", ".csv", ".json")
 _ANSWERS = ("index", "prediction", "answer")
 _UNFINISHED = ("pending", "infer")
-CELL_LIMIT = 32_767  # characters in a cell of .xlsx
+_CELL_LIMIT = 32_767  # characters in a cell of .xlsx
 _MRA = re.compile(r"_(accuracy|MRA:.*)$")
 
 Rows = list[dict[str, str]]
@@ -68,7 +68,7 @@ def read_vlmevalkit(path: Path) -> Log:
     for file in files:
         if file.stem.endswith("_acc"):
             _read_accuracies(file, log)
-    if cut := sum(len(reply.text or "") >= CELL_LIMIT for reply in log.replies):
+    if cut := sum(len(reply.text or "") >= _CELL_LIMIT for reply in log.replies):
         log.notes.append(f"{cut} replies are as long as a cell of .xlsx can be and may be cut off")
     if not log.replies and not log.totals:
         raise InputError(
@@ -146,18 +146,22 @@ def _dataset(file: Path) -> str:
 
 def _read_accuracies(file: Path, log: Log) -> None:
     rows = _rows(file)
+    in_percent = any(":" in name for name in (rows[0] if rows else ()))  # VSI-Bench
+    if not in_percent and "BLINK" not in file.stem:
+        log.notes.append(f"{file.name} is left out: tasks and groups of tasks look alike in it")
+        return
     if len(rows) > 1:
         rows = [row for row in rows if row.get("split") in ("none", "val")]
     if len(rows) != 1:
         raise InputError(f"{file}: one row of accuracies, or one of split 'none' or 'val', is needed")
     values = {name: _number(value) for name, value in rows[0].items() if name.lower() not in ("split", "overall")}
-    if any(":" in name for name in values):  # VSI-Bench: always percent
+    if in_percent:
         log.totals.extend(Total(_MRA.sub("", name), value / 100, math.nan) for name, value in values.items())
         return
-    tasks = {name: target_name(name) for name in values if "BLINK" in file.stem and find_task(name)}
-    if other := [name for name in values if name not in tasks]:
-        log.notes.append(f"{file.name}: {quoted(other)} left out: tasks and groups of them look alike there")
-    known, notes = fractions([Total(task, values[name], math.nan) for name, task in tasks.items()], str(file))
+    if other := [name for name in values if find_task(name) is None]:
+        log.notes.append(f"{file.name}: {quoted(other)} are no tasks of BLINK and left out")
+    told = [Total(target_name(name), value, math.nan) for name, value in values.items() if find_task(name)]
+    known, notes = fractions(told, str(file))
     log.totals.extend(known)
     log.notes.extend(notes)
 
