@@ -59,6 +59,8 @@ CASES = [
     ("A and B are alike.", (), None),
     ("I don't know", (), None),
     ("Plan B-side", (), "B"),
+    ("The answer is not A.", (), None),
+    ("It is not (A) but (B).", (), "B"),
     ("vitamin B12", (), None),
     # 5: option text
     ("It is the third image.", IMAGES, "B"),

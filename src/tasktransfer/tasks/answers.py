@@ -6,7 +6,8 @@ a difference between two of them can be a difference of readers. The rule here, 
 1. the reply is a letter and nothing else: ``B``, ``(b)``, ``**B.**``
 2. the letter after the last explicit marker: ``Answer: B``, ``the answer is (B)``, ``\\boxed{B}``
 3. the only letter in parentheses: ``it is (B), on the left``
-4. the only upper-case letter that stands alone; an article "A" that opens a sentence is not a letter
+4. the only upper-case letter that stands alone; an article "A" that opens a sentence is not a letter, and a
+   letter after "not" is not named, in parentheses or alone
 5. the only option whose text is in the reply
 
 Anything else is no answer: refusals, two letters, silence. No model is asked and nothing is drawn at random.
@@ -27,7 +28,8 @@ _MARKER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ALTERNATIVE = re.compile(r"[\s)\]*]*(?:or|and|/|,|&)[\s(\[*]*[A-Z]\b")
-_ALONE = re.compile(r"(?<![A-Za-z0-9'’])[A-Z](?![A-Za-z0-9'’])")
+_IN_PARENTHESES = re.compile(r"(?<!\bnot )\(([A-Z])\)")
+_ALONE = re.compile(r"(?<![A-Za-z0-9'’])(?<!\bnot )[A-Z](?![A-Za-z0-9'’])")
 _ARTICLE = re.compile(r"A\s+(?!(?:and|or|because|since|as|than|looks?)\b)[a-z]+")
 _OPTION_LINE = re.compile(r"^[ \t]*(?:\(([A-Z])\)|([A-Z])[.):])[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 
@@ -73,7 +75,7 @@ def find_letter(reply: str, letters: str, choices: Sequence[str] = ()) -> str | 
         return whole if whole in letters else None
     return (
         _marked(reply, letters)
-        or _only(re.findall(r"\(([A-Z])\)", reply), letters)
+        or _only(_IN_PARENTHESES.findall(reply), letters)
         or _only(_alone(reply), letters)
         or _named(reply, letters, choices)
     )
