@@ -2,10 +2,10 @@
 
     python benchmarks/structure.py [REPLICATES] > benchmarks/structure.md
 
-Each replicate draws 13 x 13 predictions of several seeds (`benchmarks/simulation.py` describes an answer) from a true
-PGF matrix, analyzes them as `tasktransfer.analyze` does, and asks of the aggregates how far the value of the formula
-and the debiased value lie from the truth, how often the interval holds it, what the level of pure noise is, and of
-the probabilities of personas whether things said with probability p are true p of the time.
+Each replicate draws 13 x 13 predictions of several seeds (`benchmarks/simulation.py` describes an answer) from a
+true PGF matrix, analyzes them as `tasktransfer.analyze` does, and asks of the aggregates how far the value of the
+formula and the debiased value lie from the truth, how often the interval holds it, what the level of pure noise is,
+and of the probabilities of personas whether things said with probability p are true p of the time.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.certainty import (
     aggregate_certainty,
     draw_matrices,
     noise_sum_of_squares,
     persona_probabilities,
 )
-from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.decomposition import decompose
 from tasktransfer.analysis.personas import PERSONAS, beyond_mean
 from tasktransfer.analysis.pgf import matrix, pgf_table, transfers_table
 from tasktransfer.analysis.resampling import resample
-from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer, without_self
+from tasktransfer.analysis.transferability import aggregate_transfer, without_self
 
 N_TASKS, N_ITEMS = 13, 130
 # name: SD of target, source and pair effects (PGF), share of pairs that are not zero
@@ -100,7 +100,9 @@ def one_study(name: str, n_seeds: int, replicate: int) -> dict[str, object]:
     found = aggregate_certainty(aggregate_transfer(observed), drawn, confidence=0.95)
     true_aggregates = aggregate_transfer(true_frame)
     means = pd.concat([true_aggregates, true_aggregates.mean().to_frame("").T])
-    found["truth"] = [means.loc[task, measure] for task, measure in zip(found["task"], found["measure"], strict=True)]
+    found["truth"] = [
+        means.loc[task, measure] for task, measure in zip(found["task"], found["measure"], strict=True)
+    ]
     personas = persona_probabilities(drawn)
     earned = {p: beyond_mean(true_aggregates[c].to_numpy(), sign) for p, (c, sign) in PERSONAS.items()}
     split = decompose(observed).shares["sum_of_squares"]
@@ -120,9 +122,14 @@ def report(studies: list[dict[str, object]], n_replicates: int) -> None:
     rows["hit"] = (rows["low"] - 1e-9 <= rows["truth"]) & (rows["truth"] <= rows["high"] + 1e-9)
     rows["raw_bias"], rows["debiased_bias"] = rows["value"] - rows["truth"], rows["debiased"] - rows["truth"]
     print("# Simulation: aggregates, noise and personas\n")
-    print(f"{date.today()}, `python benchmarks/structure.py {n_replicates}`: {n_replicates} studies a line, 13 x 13,")
+    print(
+        f"{date.today()}, `python benchmarks/structure.py {n_replicates}`: {n_replicates} studies a line, 13 x 13,"
+    )
     print(f"{N_ITEMS} items a target, baselines 30 to 80 %. Means over tasks and over the signs.\n")
-    print("| truth | seeds | aggregate | truth | bias, formula | bias, debiased | RMSE, formula | RMSE, debiased | ", end="")
+    print(
+        "| truth | seeds | aggregate | truth | bias, formula | bias, debiased | RMSE, formula | RMSE, debiased | ",
+        end="",
+    )
     print("noise level | interval holds | for the mean over tasks |\n|" + "---|" * 11)
     rows["measure"] = rows["measure"].str.replace("_pos", "").str.replace("_neg", "")
     for column in ("truth", "raw_bias", "debiased_bias", "noise_level"):
@@ -133,9 +140,13 @@ def report(studies: list[dict[str, object]], n_replicates: int) -> None:
         values = [single["truth"].abs().mean(), single["raw_bias"].mean(), single["debiased_bias"].mean(), *rmse]
         values += [single["noise_level"].mean(), single["hit"].mean(), mean["hit"].mean()]
         print(f"| {name} | {n_seeds} | {measure} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
-    print("\nThe residual of the additive fit (sum of squares): observed, what the errors alone would leave, and true.\n")
+    print(
+        "\nThe residual of the additive fit (sum of squares): observed, what the errors alone would leave, and true.\n"
+    )
     print("| truth | seeds | observed | noise | observed - noise | true |\n|---|---|---|---|---|---|")
-    split = pd.DataFrame([study["split"] for study in studies], columns=["study", "seeds", "seen", "noise", "true"])
+    split = pd.DataFrame(
+        [study["split"] for study in studies], columns=["study", "seeds", "seen", "noise", "true"]
+    )
     for (name, n_seeds), group in split.groupby(["study", "seeds"], sort=False):
         seen, noise, true = group[["seen", "noise", "true"]].mean()
         print(f"| {name} | {n_seeds} | {seen:.2f} | {noise:.2f} | {seen - noise:.2f} | {true:.2f} |")
@@ -145,7 +156,9 @@ def report(studies: list[dict[str, object]], n_replicates: int) -> None:
     print("|---|---|---|---|")
     for _, group in personas.groupby("bin", observed=True):
         low, high = group["said"].min(), group["said"].max()
-        print(f"| {low:.2f} to {high:.2f} | {group['said'].mean():.2f} | {group['is'].mean():.2f} | {len(group)} |")
+        print(
+            f"| {low:.2f} to {high:.2f} | {group['said'].mean():.2f} | {group['is'].mean():.2f} | {len(group)} |"
+        )
 
 
 def main() -> None:

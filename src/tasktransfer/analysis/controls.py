@@ -118,7 +118,8 @@ def control_columns(net: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
         for target, cells in of_model.groupby("target", sort=False):
             bounds = of_control.loc[target, ["low", "high"]]
             rows.append((model, control, target, *_explained(cells), *bounds, np.nan, np.nan))
-        own = [float(signed_aggregate(of_control["pgf"].to_numpy(dtype=float), sign, -1)) for sign in (1, -1)]
+        everywhere = of_control["pgf"].to_numpy(dtype=float)
+        own = [float(signed_aggregate(everywhere, sign, -1)) for sign in (1, -1)]
         rows.append((model, control, "", *_explained(of_model), np.nan, np.nan, *own))
     return pd.DataFrame(rows, columns=list(TARGET_COLUMNS))
 

@@ -78,7 +78,7 @@ class CrossedMean(NamedTuple):
     @property
     def variance(self) -> np.ndarray:
         """Squared standard error."""
-        return self.of_items + self.of_seeds
+        return np.asarray(self.of_items + self.of_seeds)
 
     def p_value(self) -> np.ndarray:
         """Two-sided p-values of a zero mean; NaN where nothing varies."""

@@ -14,8 +14,8 @@ level_j         what the target does whatever one trains on: mixture of normals 
 deviation_ij    what is left: another mixture of normals around 0
 ==============  ===========================================================================================
 
-Both mixtures are those of adaptive shrinkage [1]_: a grid of widths, from none to beyond any observed value, whose
-weights are found by EM from the matrix itself. The location of a column, level plus shared error, is integrated over
+Both mixtures are those of adaptive shrinkage [1]_: a grid of widths, from none to beyond any observed value,
+whose weights are found by EM from the matrix itself. The location of a column, level plus shared error, is integrated over
 a grid; how much of it is error follows from how far the columns' locations spread at all. A part of the draws uses
 weights from columns weighted at random (the Bayesian bootstrap), since a dozen columns do not tell them exactly.
 
