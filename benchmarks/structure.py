@@ -4,8 +4,8 @@
 
 Each replicate draws 13 x 13 predictions of several seeds (`benchmarks/simulation.py` describes an answer) from a
 true PGF matrix, analyzes them as `tasktransfer.analyze` does, and asks of the aggregates how far the value of the
-formula and the debiased value lie from the truth, how often the interval holds it, what the level of pure noise is,
-and of the probabilities of personas whether things said with probability p are true p of the time.
+formula and the debiased value lie from the truth, how often the interval holds it, what the level of pure noise
+is, and of the probabilities of personas whether things said with probability p are true p of the time.
 """
 
 from __future__ import annotations
@@ -140,9 +140,7 @@ def report(studies: list[dict[str, object]], n_replicates: int) -> None:
         values = [single["truth"].abs().mean(), single["raw_bias"].mean(), single["debiased_bias"].mean(), *rmse]
         values += [single["noise_level"].mean(), single["hit"].mean(), mean["hit"].mean()]
         print(f"| {name} | {n_seeds} | {measure} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
-    print(
-        "\nThe residual of the additive fit (sum of squares): observed, what the errors alone would leave, and true.\n"
-    )
+    print("\nThe residual of the additive fit (sum of squares): observed, what errors alone would leave, true.\n")
     print("| truth | seeds | observed | noise | observed - noise | true |\n|---|---|---|---|---|---|")
     split = pd.DataFrame(
         [study["split"] for study in studies], columns=["study", "seeds", "seen", "noise", "true"]

@@ -125,7 +125,7 @@ def control_columns(net: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _explained(cells: pd.DataFrame) -> tuple[float, ...]:
-    """Number of cells, mean control, mean PGF, mean net, and the share of the squares that the control explains."""
+    """Number of cells, mean control, mean PGF, mean net, and the share of squares the control explains."""
     squares = float((cells["pgf"] ** 2).sum())
     share = 1 - float((cells["net"] ** 2).sum()) / squares if squares > ZERO**2 else np.nan
     return (len(cells), *cells[["control_pgf", "pgf", "net"]].mean(), share)

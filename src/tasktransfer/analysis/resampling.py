@@ -39,6 +39,25 @@ class Resampled(NamedTuple):
     known_CT: np.ndarray  # whether anything is known of the cell's error
 
 
+class _Random:
+    """Random numbers that a cell gets whatever other cells there are, so that a control moves no finetune."""
+
+    def __init__(self, seed: int, rows: pd.DataFrame) -> None:
+        target = str(rows["target"].iloc[0])
+        self.of_target = np.random.default_rng([seed, *target.encode()])
+        names = rows[_CELL].itertuples(index=False, name=None)
+        self._of_cells = [np.random.default_rng([seed, *"\0".join(name).encode()]) for name in names]
+
+    def normal(self, n_draws: int) -> np.ndarray:
+        """Shape D, C."""
+        return np.stack([of_cell.standard_normal(n_draws) for of_cell in self._of_cells], axis=1)
+
+    def chi_square(self, df_C: np.ndarray, n_draws: int) -> np.ndarray:
+        """Shape D, C."""
+        drawn = [of.chisquare(df, n_draws) for of, df in zip(self._of_cells, df_C, strict=True)]
+        return np.stack(drawn, axis=1)
+
+
 class _Column(NamedTuple):
     """Cells of one target over all models, and what draws need of them."""
 
@@ -82,7 +101,7 @@ def resample(
     ceilings = pgf.drop_duplicates(["model", "target"]).set_index(["model", "target"])["ceiling"]
     for target, rows in transfers[transfers["pgf"].notna()].groupby("target", sort=False):
         rows = rows.sort_values(_CELL, kind="stable")
-        random = np.random.default_rng([seed, *str(target).encode()])
+        random = _Random(seed, rows)
         runs = runs_of.get(target, pgf.iloc[:0])
         best = runs.groupby(_CELL, sort=False)["accuracy"].max().reindex(pd.MultiIndex.from_frame(rows[_CELL]))
         column = _Column(
@@ -116,20 +135,19 @@ def _empty(transfers: pd.DataFrame, n_draws: int) -> dict[str, Resampled]:
 
 
 def _column_draws(
-    column: _Column, block: TargetItems | None, n_draws: int, random: np.random.Generator, best_observed: bool
+    column: _Column, block: TargetItems | None, n_draws: int, random: _Random, best_observed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """PGF draws of every cell of one target, and whether its error is known."""
     rows = column.rows
     error = np.nan_to_num(rows["se_seeds"].to_numpy(dtype=float))
     df = np.nan_to_num(rows["df"].to_numpy(dtype=float), nan=1.0)
-    shape = (n_draws, len(rows))
-    heavy = np.sqrt(df / np.maximum(random.chisquare(df, shape), 1e-12))
-    of_seeds_DC = error * random.standard_normal(shape, dtype=np.float32) * heavy
+    heavy = np.sqrt(df / np.maximum(random.chi_square(df, n_draws), 1e-12))
+    of_seeds_DC = error * random.normal(n_draws) * heavy
     known_C = (rows["se_items"].notna() | (rows["se_seeds"] > 0)).to_numpy()
     accuracies = rows["accuracy"].notna().to_numpy()
     if not accuracies.any():
         return rows["pgf"].to_numpy(dtype=float) + of_seeds_DC, known_C
-    draw_items = _from_items(block, rows, n_draws, random) if block is not None else None
+    draw_items = _from_items(block, rows, n_draws, random.of_target) if block is not None else None
     after_DC, before_DC = draw_items or _from_counts(rows, n_draws, random)
     after_DC = np.clip(after_DC + of_seeds_DC, 0, 1)
     ceiling_DC: np.ndarray = column.ceiling_C
@@ -138,9 +156,9 @@ def _column_draws(
         moved = (before_DC - rows["baseline"].to_numpy(dtype=float)).mean(axis=1)
         ceiling_DC = np.fmax(np.nanmax(best_DC, axis=1), column.best_base + moved)[:, None]
     gap_DC = ceiling_DC - before_DC
-    least = 1 / rows["n_items"].fillna(np.inf).to_numpy(dtype=float) - 1e-9
+    least = 1 / rows["n_items"].fillna(np.inf).to_numpy(dtype=float) - 1e-6  # in float32
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = np.where(gap_DC > np.maximum(least, 1e-9), (after_DC - before_DC) / gap_DC, np.nan)
+        drawn = np.where(gap_DC > np.maximum(least, 1e-6), (after_DC - before_DC) / gap_DC, np.nan)
     return np.where(accuracies, drawn, rows["pgf"].to_numpy(dtype=float) + of_seeds_DC), known_C
 
 
@@ -182,7 +200,7 @@ def _item_weights(block: TargetItems, n_draws: int, random: np.random.Generator)
     return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _from_counts(rows: pd.DataFrame, n_draws: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _from_counts(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.ndarray, np.ndarray]:
     """Accuracies after and before as an assumed discordance lets them vary; no variation without item counts."""
     after, before = rows["accuracy"].to_numpy(dtype=float), rows["baseline"].to_numpy(dtype=float)
     n_items, gain = rows["n_items"].to_numpy(dtype=float), rows["gain"].to_numpy(dtype=float)
@@ -194,10 +212,10 @@ def _from_counts(rows: pd.DataFrame, n_draws: int, random: np.random.Generator) 
         slope = np.nan_to_num(np.where(before < 1, up / (1 - before), 0)) + np.where(before > 0, down / before, 0)
     of_base = before * (1 - before) / n_items
     alone = np.maximum((discordance - gain**2) / n_items - slope**2 * of_base, 0)
-    base_D1 = random.standard_normal((n_draws, 1))
+    base_D1 = random.of_target.standard_normal((n_draws, 1))
     moved_DC = base_D1 * np.sqrt(of_base)
     before_DC = np.clip(before + moved_DC, 0, 1)
-    change_DC = gain - slope * moved_DC + np.sqrt(alone) * random.standard_normal((n_draws, len(rows)))
+    change_DC = gain - slope * moved_DC + np.sqrt(alone) * random.normal(n_draws)
     return before_DC + np.where(np.isnan(after), 0, change_DC), before_DC
 
 

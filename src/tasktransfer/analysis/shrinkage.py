@@ -15,9 +15,10 @@ deviation_ij    what is left: another mixture of normals around 0
 ==============  ===========================================================================================
 
 Both mixtures are those of adaptive shrinkage [1]_: a grid of widths, from none to beyond any observed value,
-whose weights are found by EM from the matrix itself. The location of a column, level plus shared error, is integrated over
-a grid; how much of it is error follows from how far the columns' locations spread at all. A part of the draws uses
-weights from columns weighted at random (the Bayesian bootstrap), since a dozen columns do not tell them exactly.
+whose weights are found by EM from the matrix itself. The location of a column, level plus shared error, is
+integrated over a grid; how much of it is error follows from how far the columns' locations spread at all. Each
+part of the draws has weights from columns weighted at random (the Bayesian bootstrap), since a dozen columns do
+not tell them exactly.
 
 Sums of one sign (transferability, malleability), labels and cliques of an observed matrix count noise as transfer:
 their value under pure noise is not zero. Of draws from here it is, since the weights then go to no width.

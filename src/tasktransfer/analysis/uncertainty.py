@@ -115,10 +115,12 @@ def _seed_variance(transfers: pd.DataFrame, gap: np.ndarray) -> tuple[np.ndarray
     n_seeds = transfers["n_seeds"].to_numpy(dtype=float)
     variance, df = (transfers["seed_sd"].to_numpy(dtype=float) * gap) ** 2, n_seeds - 1
     df = np.where(np.isnan(variance), 0.0, df)
+    finetuned = (transfers["kind"] == "finetune").to_numpy()
     moderated, moderated_df = np.full(len(df), np.nan), np.ones(len(df))
     for rows in transfers.groupby(["model", "target"], sort=False).indices.values():
         here = rows[df[rows] > 0]
-        prior = fit_variance_prior(variance[here], df[here])
+        fitted = here[finetuned[here]]
+        prior = fit_variance_prior(variance[fitted], df[fitted])
         moderated[here], moderated_df[here] = prior.moderate(variance[here], df[here])
     return moderated / np.maximum(n_seeds, 1), moderated_df
 
@@ -186,12 +188,13 @@ def item_intervals(
 
 
 def _prior_of_target(groups: Iterable[CellGroup]) -> VariancePrior:
-    """What the seeds' variances of one model's sources on one target have in common."""
+    """What the seeds' variances of one model's finetunes on one target have in common."""
     variances, degrees = [], []
     for group in groups:
         squares = mean_squares(group.after_CSK - group.before_CSK, group.clusters_K)
-        variances.append(squares.variance_of_seeds)
-        degrees.append(np.full(len(group.cells), squares.n_seeds - 1.0))
+        finetuned = np.array([cell.kind == "finetune" for cell in group.cells])
+        variances.append(squares.variance_of_seeds[finetuned])
+        degrees.append(np.full(int(finetuned.sum()), squares.n_seeds - 1.0))
     return fit_variance_prior(np.concatenate(variances), np.concatenate(degrees))
 
 

@@ -49,13 +49,16 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     needed = [*([] if model is not None else ["model"]), *PREDICTION_COLUMNS, value]
     require_columns(raw, needed, "a predictions table")
     raw = _one_scorer(raw)
-    keys = key_columns(raw, model)
-    keys["item"] = text_column(raw, "item", empty=False)
+    keys = key_columns(raw, model, categories=True)
+    keys["item"] = text_column(raw, "item", empty=False, categories=True)
     keys["score"] = number_column(raw, value, low=0, high=1, truth=True)
     for column in ("predicted", "answer"):
-        keys[column] = text_column(raw, column) if column in raw.frame else ""
+        if column in raw.frame:
+            keys[column] = text_column(raw, column, categories=True)
+        else:
+            keys[column] = pd.Categorical.from_codes(np.zeros(len(keys), dtype=np.int8), [""])
     if "cluster" in raw.frame:
-        keys["cluster"] = text_column(raw, "cluster", empty=False)
+        keys["cluster"] = text_column(raw, "cluster", empty=False, categories=True)
         _require_one_cluster(keys, raw.name)
     keys = keys.astype(dict.fromkeys(keys.columns.difference(["score"]), "category"))
     keys = _without_repeats(keys[keys["score"].notna()], raw.name)
@@ -105,7 +108,7 @@ def _one_scorer(raw: RawTable) -> RawTable:
 
 def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Drop items given twice with the same score; refuse those given twice with different ones."""
-    again = rows.duplicated(_ITEM_KEY)
+    again = _row_codes(rows).duplicated()
     if not again.any():
         return rows
     repeated = rows[rows.duplicated(_ITEM_KEY, keep=False)]
@@ -116,6 +119,17 @@ def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:
         where = ", ".join(f"{column} {quoted([first[column]])}" for column in _ITEM_KEY if first[column])
         raise InputError(f"{name}: conflicting duplicates for {where}: scores differ")
     return rows[~again]
+
+
+def _row_codes(rows: pd.DataFrame) -> pd.Series:
+    """One number for each combination of names: a fraction of the memory that comparing rows takes."""
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for column in _ITEM_KEY:
+        names = rows[column].cat
+        if len(codes) and int(codes.max()) > np.iinfo(np.int64).max // (len(names.categories) + 1):
+            codes = pd.factorize(codes)[0]
+        codes = codes * len(names.categories) + names.codes.to_numpy()
+    return pd.Series(codes, index=rows.index)
 
 
 def _top_shares(rows: pd.DataFrame, n_items: pd.Series) -> pd.Series:

@@ -48,7 +48,7 @@ def draw_certainty(analysis: Analysis) -> Figure:
     """Draw every aggregate as reported and as the errors leave it, task by task.
 
     Open circles are the values of the paper's formula, bars the intervals for the value without noise, dots its
-    mean. A short upright line is what noise alone would give; the dashed line in the transferability panels the control.
+    mean. A short upright line is what noise alone would give; the dashed line, where there is one, the control.
     """
     rows = look.something_of(certainty_numbers(analysis), "the error of no cell is known")
     models = list(dict.fromkeys(rows["model"]))[:MOST_MODELS]
