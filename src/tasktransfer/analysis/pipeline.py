@@ -175,7 +175,7 @@ def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = N
     summary = {
         "settings": asdict(settings),
         "models": {
-            model: summarize_model(model, transfers, tasks, edges, decomposition, searches, chances)
+            model: summarize_model(model, transfers, tasks, edges, cliques, decomposition, searches, chances)
             for model in models
         },
         "personas_in_every_model": consistent_personas(

@@ -26,6 +26,7 @@ def summarize_model(
     transfers: pd.DataFrame,
     tasks: pd.DataFrame,
     edges: pd.DataFrame,
+    cliques: pd.DataFrame,
     decomposition: pd.DataFrame,
     searches: dict[tuple[str, str], CliqueSearch],
     chances: dict[tuple[str, str, str], CliqueChance],
@@ -45,6 +46,7 @@ def summarize_model(
             "cliques": [list(clique) for clique in search.cliques if len(clique) == size][:LISTED_CLIQUES],
             "n_maximal": len(search.cliques),
             "complete": search.complete,
+            "probability": _probability(cliques, model, sign),
             "against_chance": {null: chances[model, sign, null]._asdict() for null in NULLS},
         }
     return {
@@ -77,6 +79,12 @@ def summarize_model(
             for persona in PERSONAS
         },
     }
+
+
+def _probability(cliques: pd.DataFrame, model: str, sign: str) -> float | None:
+    """Probability that the first of the largest cliques is one."""
+    rows = cliques.loc[(cliques["model"] == model) & (cliques["sign"] == sign), "probability"]
+    return float(rows.iloc[0]) if len(rows) and not np.isnan(rows.iloc[0]) else None
 
 
 def _mean(values: pd.Series) -> float | None:
