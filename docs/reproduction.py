@@ -278,7 +278,7 @@ SURVIVES = """\
 
 ## What survives the errors
 
-Items were not released, so their error is assumed: as if 15 % of the answers changed between baseline and finetune.
+Items were not released, so their error is assumed: as if 15 % of the answers changed from baseline to finetune.
 Probabilities are of what the errors leave open (`docs/outputs.md`); “undecided” is not “no effect”.
 
 """

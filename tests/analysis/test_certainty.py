@@ -17,6 +17,7 @@ from tasktransfer.analysis.certainty import (
     noise_sum_of_squares,
     persona_probabilities,
     rank_intervals,
+    with_aggregates,
 )
 from tasktransfer.analysis.graph import transfer_edges
 from tasktransfer.analysis.personas import assign_personas
@@ -139,10 +140,8 @@ def drawn_around(observed: np.ndarray, spread: float, n_draws: int = 400, seed: 
     rng = np.random.default_rng(seed)
     off = np.where(np.eye(len(observed), dtype=bool), np.nan, observed)
     error = spread * rng.standard_normal((n_draws, *observed.shape))
-    tasks = [f"t{k}" for k in range(len(observed))]
-    return DrawnMatrices(
-        tasks, (off + error).astype(np.float32), np.where(np.isnan(off), np.nan, error).astype(np.float32)
-    )
+    parts = [part.astype(np.float32) for part in (off + error, error + 0 * off)]
+    return with_aggregates([f"t{k}" for k in range(len(observed))], *parts)
 
 
 def test_structure_probabilities_are_shares_of_the_draws():

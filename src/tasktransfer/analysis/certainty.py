@@ -40,6 +40,7 @@ __all__ = [
     "persona_probabilities",
     "rank_intervals",
     "scale_certainty",
+    "with_aggregates",
 ]
 
 _BLOCK = 20_000_000  # cells of drawn matrices handled at a time
@@ -51,7 +52,15 @@ class DrawnMatrices(NamedTuple):
 
     tasks: list[str]
     plausible_DNN: np.ndarray  # float32, NaN on the diagonal unless self-transfer counts, and at holes
+    plausible_DAN: np.ndarray  # their aggregates, in the order of `AGGREGATES`
     noise_DNN: np.ndarray
+    noise_DAN: np.ndarray
+
+
+def with_aggregates(tasks: list[str], plausible_DNN: np.ndarray, noise_DNN: np.ndarray) -> DrawnMatrices:
+    """Drawn matrices with the aggregates of each."""
+    aggregates = [_blockwise(drawn_aggregates, drawn) for drawn in (plausible_DNN, noise_DNN)]
+    return DrawnMatrices(tasks, plausible_DNN, aggregates[0], noise_DNN, aggregates[1])
 
 
 def draw_matrices(
@@ -96,13 +105,12 @@ def draw_matrices(
     noise = drawn - np.nanmedian(np.where(np.isnan(drawn).all(axis=0), 0, drawn), axis=0)
     noise = np.where(np.isnan(noise) & ~np.isnan(values), 0, noise)  # a draw without a gap tells nothing
     if on == "interaction":
-        return DrawnMatrices(
-            tasks, *(_blockwise(additive_residual, _without(d, diagonal)) for d in (plausible, noise))
-        )
+        left = additive_residual(~np.isnan(off))
+        return with_aggregates(tasks, *(_blockwise(left, _without(d, diagonal)) for d in (plausible, noise)))
     if include_self:
         plausible[:, diagonal] = np.where(np.isnan(drawn), values.astype(np.float32), drawn)[:, diagonal]
-        return DrawnMatrices(tasks, plausible, noise)
-    return DrawnMatrices(tasks, plausible, _without(noise, diagonal))
+        return with_aggregates(tasks, plausible, noise)
+    return with_aggregates(tasks, plausible, _without(noise, diagonal))
 
 
 def _without(drawn: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -134,12 +142,10 @@ def aggregate_certainty(observed: pd.DataFrame, drawn: DrawnMatrices, *, confide
         the plausible matrices) and noise_level (mean under no transfer at all).
     """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    plausible_DAN = _blockwise(drawn_aggregates, drawn.plausible_DNN)
-    noise_DAN = _blockwise(drawn_aggregates, drawn.noise_DNN)
     parts = []
     for position, measure in enumerate(AGGREGATES):
         values = observed[measure].to_numpy(dtype=float)
-        plausible, noise = (_with_mean(d[:, position]) for d in (plausible_DAN, noise_DAN))
+        plausible, noise = (_with_mean(d[:, position]) for d in (drawn.plausible_DAN, drawn.noise_DAN))
         low, high = np.quantile(plausible, ends, axis=0)
         parts.append(
             pd.DataFrame(
@@ -166,10 +172,9 @@ def _with_mean(values_DN: np.ndarray) -> np.ndarray:
 
 def persona_probabilities(drawn: DrawnMatrices) -> pd.DataFrame:
     """Share of the plausible matrices in which a task earns each label: index task, columns donor, pirate, ..."""
-    aggregates_DAN = _blockwise(drawn_aggregates, drawn.plausible_DNN)
     shares = {}
     for persona, (column, sign) in PERSONAS.items():
-        values = aggregates_DAN[:, AGGREGATES.index(column)]
+        values = drawn.plausible_DAN[:, AGGREGATES.index(column)]
         shares[persona] = np.where(np.isnan(values).any(axis=0), np.nan, beyond_mean(values, sign).mean(axis=0))
     return pd.DataFrame(shares, index=pd.Index(drawn.tasks, name="task"))
 
@@ -183,8 +188,7 @@ def rank_intervals(observed: pd.DataFrame, drawn: DrawnMatrices, *, confidence: 
         Index task; columns rank, rank_low, rank_high. Ties share their best rank.
     """
     values = observed["transferability_pos"].to_numpy(dtype=float)
-    position = AGGREGATES.index("transferability_pos")
-    drawn_DN = _blockwise(lambda block: drawn_aggregates(block)[:, position], drawn.plausible_DNN)
+    drawn_DN = drawn.plausible_DAN[:, AGGREGATES.index("transferability_pos")]
     ranks_DN = pd.DataFrame(-np.round(drawn_DN, 9)).rank(axis=1, method="min").to_numpy()
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     known = ~np.isnan(values)
@@ -220,12 +224,13 @@ def clique_probabilities(cliques: Sequence[tuple[str, ...]], sign: str, drawn: D
         NaN beyond the first `MOST_CLIQUES`.
     """
     place = {task: k for k, task in enumerate(drawn.tasks)}
+    of_sign_DNN = drawn.plausible_DNN * SIGNS[sign] >= ZERO
+    of_sign_NND = np.ascontiguousarray(np.moveaxis(of_sign_DNN, 0, 2))  # a pair's draws side by side
     found = np.full(len(cliques), np.nan)
     for position, clique in enumerate(cliques[:MOST_CLIQUES]):
         members = np.array([place[task] for task in clique])
         first, second = np.nonzero(~np.eye(len(members), dtype=bool))
-        pairs = drawn.plausible_DNN[:, members[first], members[second]]
-        found[position] = (pairs * SIGNS[sign] >= ZERO).all(axis=1).mean()
+        found[position] = of_sign_NND[members[first], members[second]].all(axis=0).mean()
     return found
 
 
@@ -233,10 +238,12 @@ def noise_sum_of_squares(drawn: DrawnMatrices) -> float:
     """Sum of squares that the errors alone leave in the residual of the additive fit, off the diagonal."""
     diagonal = np.eye(len(drawn.tasks), dtype=bool)
 
-    def residual(block: np.ndarray) -> np.ndarray:
-        return np.asarray(np.nansum(np.square(additive_residual(_without(block, diagonal))), axis=(1, 2)))
+    left = additive_residual(~np.isnan(drawn.noise_DNN[0]) & ~diagonal)
 
-    return float(_blockwise(residual, drawn.noise_DNN).mean())
+    def squares(block: np.ndarray) -> np.ndarray:
+        return np.asarray(np.nansum(np.square(left(_without(block, diagonal))), axis=(1, 2)))
+
+    return float(_blockwise(squares, drawn.noise_DNN).mean())
 
 
 def scale_certainty(
@@ -251,19 +258,17 @@ def scale_certainty(
         step_debiased (of the step from the model before, over the tasks they share).
     """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    aggregates = {m: _blockwise(drawn_aggregates, d.plausible_DNN) for m in models if (d := drawn[m]) is not None}
-    noise = {m: _blockwise(drawn_aggregates, d.noise_DNN) for m in models if (d := drawn[m]) is not None}
     rows = []
     for position, measure in enumerate(AGGREGATES):
         before = None
         for model in models:
-            if model not in aggregates:
+            of_model = drawn[model]
+            if of_model is None:
                 before = None
                 continue
-            values = pd.DataFrame(aggregates[model][:, position], columns=drawn[model].tasks)  # type: ignore[union-attr]
-            values = values.dropna(axis=1)
+            values = pd.DataFrame(of_model.plausible_DAN[:, position], columns=of_model.tasks).dropna(axis=1)
             mean = values.mean(axis=1)
-            of_noise = float(np.nanmean(noise[model][:, position]))
+            of_noise = float(np.nanmean(of_model.noise_DAN[:, position]))
             step = [np.nan] * 3
             if before is not None and (shared := [task for task in values if task in before]):
                 change = (values[shared] - before[shared]).mean(axis=1)

@@ -9,6 +9,7 @@ missing diagonal are accounted for. With one value a cell the interaction still 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -89,14 +90,18 @@ def _normal_equations(defined: np.ndarray) -> np.ndarray:
     return np.block([[np.diag(weight.sum(axis=1)), weight], [weight.T, np.diag(weight.sum(axis=0))]])
 
 
-def additive_residual(values_DNN: np.ndarray) -> np.ndarray:
-    """What the additive fit leaves of many matrices with the same holes (NaN) at once."""
-    defined = ~np.isnan(values_DNN[0])
+def additive_residual(defined: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that gives what the additive fit leaves of many matrices (D, N, N) with the same holes (NaN)."""
     n_tasks = len(defined)
-    right = np.concatenate([np.nansum(values_DNN, axis=2), np.nansum(values_DNN, axis=1)], axis=1)
-    parts = right @ np.linalg.pinv(_normal_equations(defined), rcond=1e-10, hermitian=True)
-    fit = parts[:, :n_tasks, None] + parts[:, None, n_tasks:]
-    return np.asarray(values_DNN - fit, dtype=values_DNN.dtype)
+    solve = np.linalg.pinv(_normal_equations(defined), rcond=1e-10, hermitian=True)
+
+    def residual(values_DNN: np.ndarray) -> np.ndarray:
+        right = np.concatenate([np.nansum(values_DNN, axis=2), np.nansum(values_DNN, axis=1)], axis=1)
+        parts = right @ solve
+        fit = parts[:, :n_tasks, None] + parts[:, None, n_tasks:]
+        return np.asarray(values_DNN - fit, dtype=values_DNN.dtype)
+
+    return residual
 
 
 def _centred(part: np.ndarray, takes_part: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ Names are kept as categories, a small code a row, so that millions of answers st
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     frame["n_items"] = frame["count"].astype(float)
     frame["accuracy"] = frame["sum"] / frame["n_items"]
     frame["n_correct"] = frame["sum"].where(frame["sum"] % 1 == 0)
-    frame["top_share"] = _top_shares(keys, frame["n_items"])
+    frame["top_share"] = _top_shares(keys)
     frame = frame.reset_index().astype(dict.fromkeys(ACCURACY_KEY, object))
     frame["n_choices"] = frame["target"].map(_choices(keys))
     kept = keys.drop(columns=["predicted", "answer"]).reset_index(drop=True)
@@ -108,7 +109,7 @@ def _one_scorer(raw: RawTable) -> RawTable:
 
 def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Drop items given twice with the same score; refuse those given twice with different ones."""
-    again = _row_codes(rows).duplicated()
+    again = _row_codes(rows, _ITEM_KEY).duplicated()
     if not again.any():
         return rows
     repeated = rows[rows.duplicated(_ITEM_KEY, keep=False)]
@@ -121,10 +122,10 @@ def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     return rows[~again]
 
 
-def _row_codes(rows: pd.DataFrame) -> pd.Series:
+def _row_codes(rows: pd.DataFrame, columns: Iterable[str]) -> pd.Series:
     """One number for each combination of names: a fraction of the memory that comparing rows takes."""
     codes = np.zeros(len(rows), dtype=np.int64)
-    for column in _ITEM_KEY:
+    for column in columns:
         names = rows[column].cat
         if len(codes) and int(codes.max()) > np.iinfo(np.int64).max // (len(names.categories) + 1):
             codes = pd.factorize(codes)[0]
@@ -132,12 +133,19 @@ def _row_codes(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(codes, index=rows.index)
 
 
-def _top_shares(rows: pd.DataFrame, n_items: pd.Series) -> pd.Series:
-    """Share of the most frequent predicted answer per cell; NaN where no predicted answer was recorded."""
-    named = rows[rows["predicted"] != ""]
-    key = list(ACCURACY_KEY)
-    counts = named.groupby([*key, "predicted"], observed=True, sort=False).size()
-    return counts.groupby(key, observed=True, sort=False).max().reindex(n_items.index) / n_items
+def _top_shares(rows: pd.DataFrame) -> np.ndarray:
+    """Share of the most frequent predicted answer per cell, cells in the order of their first rows.
+
+    NaN where no predicted answer was recorded.
+    """
+    cells = _row_codes(rows, ACCURACY_KEY)
+    named = (rows["predicted"] != "").to_numpy()
+    counts = pd.DataFrame({"cell": cells, "predicted": rows["predicted"].cat.codes})[named].value_counts(
+        sort=False
+    )
+    most = counts.groupby(level="cell").max().reindex(cells.unique())
+    answered = cells.value_counts(sort=False).reindex(cells.unique())
+    return np.asarray(most.to_numpy(dtype=float) / answered.to_numpy())
 
 
 def _choices(rows: pd.DataFrame) -> pd.Series:
