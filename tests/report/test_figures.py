@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from tasktransfer.analysis.cliques import split_names
 from tasktransfer.analysis.pipeline import Analysis, Settings, analyze
 from tasktransfer.errors import InputError, OutputError
 from tasktransfer.report import figure_style as look
+from tasktransfer.report.certainty_figure import certainty_numbers
 from tasktransfer.report.clique_figure import cliques_numbers
 from tasktransfer.report.figures import (
     draw_by_taxonomy,
     draw_matrix,
+    draw_net_of_control,
+    draw_personas,
     draw_scale_trend,
     draw_transfer_graph,
     write_figures,
 )
 from tasktransfer.report.graph_figures import transfer_graph_numbers
 from tasktransfer.report.label_places import place_labels, spread_apart
-from tasktransfer.report.matrix_figures import constant_answers_numbers, matrix_numbers
+from tasktransfer.report.matrix_figures import constant_answers_numbers, matrix_numbers, net_of_control_numbers
 from tasktransfer.tables import ACCURACY_COLUMNS, write_csv
 from tasktransfer.tasks import PAPER_TASKS
 
@@ -125,9 +130,11 @@ def test_every_figure_is_written_in_three_forms(written: tuple[Path, list[str]])
         "cliques",
         "seed_spread",
         "pgf_interaction",
+        "certainty",
         "variance_split",
         "ceiling_sensitivity",
         "controls",
+        "net_of_control",
     ]
     assert {path.name for path in folder.iterdir()} == {f"{n}.{x}" for n in names for x in ("pdf", "png", "csv")}
     for name in names:
@@ -157,6 +164,7 @@ def test_graph_numbers_are_the_edges(small: Analysis, written: tuple[Path, list[
             edges[["source", "target", "sign"]].to_numpy().tolist()
         )
         np.testing.assert_array_equal(drawn["pgf"], edges["pgf"])
+        np.testing.assert_array_equal(drawn["probability"], edges["probability"])
 
 
 def test_aggregate_numbers_are_the_tables(small: Analysis, written: tuple[Path, list[str]]) -> None:
@@ -166,7 +174,8 @@ def test_aggregate_numbers_are_the_tables(small: Analysis, written: tuple[Path, 
     np.testing.assert_array_equal(means["value"], small.scale["mean"])
     planes = numbers(written, "personas")
     np.testing.assert_array_equal(
-        planes.loc[planes["plane"] == "malleability", "positive"], tasks["malleability_pos"]
+        planes.loc[(planes["plane"] == "malleability") & (planes["what"] == "task"), "positive"],
+        tasks["malleability_pos"],
     )
     bars = numbers(written, "transferability_by_taxonomy")
     bars = bars[bars["task"].isna()]
@@ -186,7 +195,11 @@ def test_clique_numbers_are_the_largest_cliques(small: Analysis, written: tuple[
         cliques = small.cliques[(small.cliques["model"] == model) & (small.cliques["sign"] == sign)]
         first = rows[rows["rank"] == 1]
         assert len(first) == first["size"].iloc[0] == cliques["size"].max()
-        assert tuple(first["task"]) in {split_names(text) for text in cliques["tasks"]}
+        by_members = {
+            split_names(text): p for text, p in zip(cliques["tasks"], cliques["probability"], strict=True)
+        }
+        assert first["probability"].unique().tolist() == [by_members[tuple(first["task"])]]
+        assert 0 <= by_members[tuple(first["task"])] <= 1
 
 
 def test_control_numbers(small: Analysis, written: tuple[Path, list[str]]) -> None:
@@ -199,10 +212,108 @@ def test_control_numbers(small: Analysis, written: tuple[Path, list[str]]) -> No
     assert drawn["3B", "Relative_Depth", "lowest finetune"] == others.min()
 
 
+def test_planes_hold_noise_controls_and_probabilities(small: Analysis, written: tuple[Path, list[str]]) -> None:
+    drawn = numbers(written, "personas")
+    source = drawn[(drawn["model"] == "7B") & (drawn["plane"] == "transferability")]
+    levels = small.aggregates[(small.aggregates["model"] == "7B") & (small.aggregates["task"] == "")]
+    levels = levels.set_index("measure")["noise_level"]
+    box = source[source["what"] == "noise"]
+    assert box[["positive", "negative"]].to_numpy().tolist() == [
+        [levels["transferability_pos"], levels["transferability_neg"]]
+    ]
+    assert box["positive"].item() > 0 > box["negative"].item()
+    control = small.control_columns[
+        (small.control_columns["model"] == "7B") & (small.control_columns["target"] == "")
+    ]
+    mark = source[source["what"] == "control"]
+    assert mark["task"].tolist() == ["shuffled labels"]
+    assert mark["negative"].item() == control["transferability_neg"].item()
+    assert "control" not in set(drawn.loc[drawn["plane"] == "malleability", "what"])
+    tasks = small.tasks[small.tasks["model"] == "7B"]
+    np.testing.assert_array_equal(source.loc[source["what"] == "task", "p_pirate"], tasks["p_pirate"])
+    panel = draw_personas(small).axes[0]
+    (drawn_box,) = [patch for patch in panel.patches if isinstance(patch, Rectangle)]
+    first = drawn[(drawn["model"] == "3B") & (drawn["what"] == "noise") & (drawn["plane"] == "transferability")]
+    assert drawn_box.get_width() == first["positive"].item()
+    assert drawn_box.get_height() == -first["negative"].item()
+
+
+def test_bars_stand_beside_noise_and_control(small: Analysis, written: tuple[Path, list[str]]) -> None:
+    bars = numbers(written, "transferability_by_taxonomy").set_index(["model", "by", "group", "task"])
+    levels = small.tasks[(small.tasks["model"] == "3B") & (small.tasks["level"] == "mid")]["task"]
+    rows = small.aggregates[
+        (small.aggregates["model"] == "3B") & (small.aggregates["measure"] == "transferability_neg")
+    ]
+    expected = rows[rows["task"].isin(levels)]["noise_level"].mean()
+    (mean,) = [row for key, row in bars.iterrows() if key[:3] == ("3B", "level", "mid") and pd.isna(key[3])]
+    assert mean["noise_negative"] == pytest.approx(expected)
+    own = small.control_columns[(small.control_columns["model"] == "3B") & (small.control_columns["target"] == "")]
+    assert mean["control_positive"] == own["transferability_pos"].item()
+    assert bars[[key[3] == key[3] for key in bars.index]]["noise_positive"].isna().all()
+    assert numbers(written, "malleability_by_taxonomy")["control_positive"].isna().all()
+
+
+def test_the_certainty_figure_has_the_strongest_control() -> None:
+    analysis = analyze(accuracies(FEW, FEW, controls=("one", "other")))
+    drawn = certainty_numbers(analysis).set_index(["measure", "task"])
+    own = analysis.control_columns[analysis.control_columns["target"] == ""]
+    assert len(own) == 2
+    assert drawn.loc[("transferability_pos", ""), "control"] == own["transferability_pos"].max()
+    assert drawn.loc[("transferability_neg", ""), "control"] == own["transferability_neg"].min()
+    assert drawn.loc["malleability_pos", "control"].isna().all()
+
+
+def test_an_unlikely_edge_is_pale(small: Analysis) -> None:
+    edges = small.edges[small.edges["model"] == "3B"].copy()
+    chances = np.where(np.arange(len(edges)) < 3, 0.49, 0.5)
+    figure = draw_transfer_graph(replace(small, edges=edges.assign(probability=chances)), "3B")
+    arrows = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == 2 * len(edges)  # head and shaft
+    alphas = sorted(float(arrow.get_alpha() or 1) for arrow in arrows)
+    assert [alpha < 0.5 for alpha in alphas] == [True] * 6 + [False] * (2 * len(edges) - 6)
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert any(text.startswith("pale") for text in told)
+    sure = draw_transfer_graph(replace(small, edges=edges.assign(probability=0.9)), "3B")
+    assert not any(text.get_text().startswith("pale") for text in sure.legends[0].get_texts())
+
+
+def test_net_of_control_numbers(small: Analysis, written: tuple[Path, list[str]]) -> None:
+    drawn = numbers(written, "net_of_control").set_index(["model", "source", "target"])
+    for model in small.models:
+        matrix = small.matrix(model)
+        control = small.transfers[(small.transfers["model"] == model) & (small.transfers["kind"] == "control")]
+        control = control.set_index("target")["pgf"].reindex(matrix.columns)
+        expected = (matrix - control).to_numpy()
+        got = drawn.loc[model, "net"].unstack("target").reindex(index=matrix.index, columns=matrix.columns)
+        np.testing.assert_allclose(got.to_numpy(), expected)
+    many = analyze(accuracies(FEW, FEW, controls=("a", "b", "c", "d"), seeds=("0",)))
+    assert net_of_control_numbers(many)["control"].unique().tolist() == ["a", "b", "c"]
+    assert len([axes for axes in draw_net_of_control(many).axes if axes.get_title(loc="left")]) == 3
+
+
+@pytest.mark.usefixtures("rough")
+def test_unknown_errors_leave_their_marks_out(tmp_path: Path) -> None:
+    frame = pgf_only()
+    analysis = analyze(frame[frame["seed"] == "0"].reset_index(drop=True))
+    assert analysis.aggregates.empty
+    names = write_figures(analysis, tmp_path)
+    assert "certainty" not in names
+    assert {"personas", "transferability_by_taxonomy", "cliques", "variance_split"} <= set(names)
+    planes = pd.read_csv(tmp_path / "personas.csv")
+    assert set(planes["what"]) == {"task"}
+    assert planes["p_donor"].isna().all()
+    for figure, absent in (
+        (draw_personas(analysis), "noise alone"),
+        (draw_by_taxonomy(analysis, "transferability"), "noise alone"),
+    ):
+        assert absent not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 @pytest.mark.usefixtures("rough")
 def test_a_figure_without_numbers_is_left_out(tmp_path: Path) -> None:
     names = write_figures(analyze(accuracies("abc", "abc", seeds=("",))), tmp_path)
-    absent = {"scale_trend", "seed_spread", "controls", "constant_answers", "transferability_by_taxonomy"}
+    absent = {"scale_trend", "seed_spread", "controls", "net_of_control"}
+    absent |= {"constant_answers", "transferability_by_taxonomy"}
     assert not absent & set(names)
     assert {"pgf_matrix", "personas", "transfer_graph_1_m"} <= set(names)
     assert {path.stem for path in tmp_path.iterdir()} == set(names)
@@ -353,7 +464,7 @@ def test_spread_apart_keeps_order_and_bounds() -> None:
 def test_the_released_tables(published: Analysis, tmp_path: Path) -> None:
     names = write_figures(published, tmp_path / "one")
     assert "constant_answers" in names
-    assert len(names) == 14
+    assert len(names) == 15
     write_figures(published, tmp_path / "other")
     assert same_bytes(tmp_path / "one", tmp_path / "other")
 

@@ -25,6 +25,7 @@ from tasktransfer.analysis.personas import assign_personas
 from tasktransfer.analysis.pgf import matrix, pgf_table, tasks_of, transfers_table
 from tasktransfer.analysis.pipeline import Analysis, Settings, analyze
 from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
+from tasktransfer.report import certainty_payload
 from tasktransfer.report.html import render_report
 from tasktransfer.report.labels import label_of
 from tasktransfer.report.payload import build_payload, json_in_html
@@ -32,7 +33,7 @@ from tasktransfer.tables import ACCURACY_COLUMNS, Accuracies
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 SECTIONS = [
-    *("findings", "matrix", "graph", "cliques", "personas", "taxonomy"),
+    *("findings", "matrix", "graph", "cliques", "personas", "certainty", "taxonomy"),
     *("scale", "decomposition", "ceilings", "diagnostics", "settings"),
 ]
 TASKS = ["Visual_Similarity", "Art_Style", HOSTILE, "my own & <b>task</b>", "Jigsaw", "spare"]
@@ -86,6 +87,20 @@ def study() -> Analysis:
     one_letter = (table["target"] == "Visual_Similarity") & (table["source"] == "Art_Style")
     table.loc[one_letter, ["n_correct", "accuracy"]] = [64, 64 / 135]
     return analyze(Accuracies(table[~gone].reset_index(drop=True), ("a note with <b>signs</b>",)))
+
+
+@pytest.fixture(scope="module")
+def controlled() -> Analysis:
+    """Two models, the second without seeds or items; a control of the first."""
+    table = accuracies(["known", "bare"], TASKS[:5], TASKS[:5])
+    control = table[(table["source"] == "Jigsaw") & (table["model"] == "known")]
+    table = pd.concat([table, control.assign(kind="control", source="shuffled <b>")], ignore_index=True)
+    bare = (table["model"] == "bare").to_numpy()
+    table = table[~bare | ((table["seed"] == "a") & (table["kind"] != "base")).to_numpy()].reset_index(drop=True)
+    bare = (table["model"] == "bare").to_numpy()
+    table.loc[bare, "pgf"] = table.loc[bare, "accuracy"] - 0.5
+    table.loc[bare, ["accuracy", "n_items", "n_correct"]] = np.nan
+    return analyze(table)
 
 
 def shown_matrix(analysis: Analysis, model: str, seed: str, ceiling: str, view: str) -> pd.DataFrame:
@@ -193,6 +208,75 @@ def test_interaction_as_the_chosen_view_brings_its_own_cliques() -> None:
     body = told["views"]["0|mean|0|interaction"]["cliques"]["positive"]
     assert body["total"] == len(find_cliques(analysis.matrix("m", value="interaction"), "positive").cliques)
     assert told["on"] == "interaction"
+
+
+def test_the_payload_holds_what_the_errors_leave(controlled: Analysis) -> None:
+    told = build_payload(controlled)
+    known, bare = told["certainty"]
+    assert bare is None
+    order = [tasks_of(controlled.transfers)[i] for i in told["models"][0]["tasks"]]
+    for measure in AGGREGATES:
+        rows = controlled.aggregates
+        rows = rows[(rows["model"] == "known") & (rows["measure"] == measure)].set_index("task").loc[[*order, ""]]
+        for name, column in (
+            ("low", "low"),
+            ("debiased", "debiased"),
+            ("noise", "noise_level"),
+            ("value", "value"),
+        ):
+            np.testing.assert_allclose(known["measures"][measure][name], rows[column], rtol=1e-3, atol=1e-9)
+    tasks = controlled.tasks[controlled.tasks["model"] == "known"].set_index("task").loc[order]
+    np.testing.assert_allclose(known["labels"]["sieve"], tasks["p_sieve"], atol=1e-3)
+    assert known["ranks"]["rank_high"] == tasks["rank_high"].tolist()
+    edges = controlled.edges[controlled.edges["model"] == "known"]
+    expected = {
+        str(order.index(row.source) * len(order) + order.index(row.target)): row.probability
+        for row in edges.itertuples()
+    }
+    assert known["edges"] == pytest.approx(expected, abs=1e-3)
+    cliques = controlled.cliques[
+        (controlled.cliques["model"] == "known") & (controlled.cliques["sign"] == "positive")
+    ]
+    told_cliques = told["views"]["0|mean|0|raw"]["cliques"]["positive"]
+    np.testing.assert_allclose(told_cliques["probability"], cliques["probability"], atol=1e-3)
+    assert len(told_cliques["list"]) == len(cliques) > 0
+    assert "probability" not in told["views"]["0|mean|0|interaction"]["cliques"]["positive"]
+    assert json.loads(json_in_html(told)) == told
+
+
+def test_probabilities_of_many_edges_are_bounded(monkeypatch: pytest.MonkeyPatch, controlled: Analysis) -> None:
+    monkeypatch.setattr(certainty_payload, "EDGES", 2)
+    monkeypatch.setattr(certainty_payload, "CONTROL_ROWS", 3)
+    told = build_payload(controlled)
+    kept = told["certainty"][0]["edges"]
+    edges = controlled.edges[controlled.edges["model"] == "known"]
+    values = np.abs(np.array(told["views"]["0|mean|0|raw"]["values"], dtype=float))
+    assert sorted(values[[int(cell) for cell in kept]]) == pytest.approx(
+        sorted(edges["pgf"].abs().nlargest(2)), abs=1e-9
+    )
+    assert len(told["controls"]["rows"]) == 3
+    assert told["controls"]["cut"] == len(controlled.control_columns) - 3 > 0
+
+
+def test_controls_have_a_section_only_where_there_are_any(controlled: Analysis, study: Analysis) -> None:
+    page = render_report(controlled)
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert sections == [*SECTIONS[:9], "controls", *SECTIONS[9:]]
+    assert set(re.findall(r'href="#(\w+)"', page)) <= set(sections)
+    assert "strongest control</th>" in page
+    assert "strongest control</th>" not in render_report(study)
+
+
+def test_means_with_their_noise_are_told_without_a_script(study: Analysis) -> None:
+    page = render_report(study).split('id="certain-means"')[1].split("</table>")[0]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in page.split("</tr>")]
+    rows = [row for row in rows if row]
+    means = study.aggregates[study.aggregates["task"] == ""]
+    assert len(rows) == len(means) == 8
+    for row, mean in zip(rows, means.itertuples(), strict=True):
+        told = [float(text.replace("−", "-")) for text in (row[2], row[3], *row[4].split(" to "), row[5])]
+        expected = [mean.value, mean.debiased, mean.low, mean.high, mean.noise_level]
+        np.testing.assert_allclose(told, expected, atol=5.1e-4)
 
 
 # ---- the browser
@@ -352,10 +436,10 @@ def test_slider_moves_by_key_and_goes_back(page: Any, study: Analysis) -> None:
 def test_choosing_a_clique_marks_it_everywhere(page: Any, study: Analysis) -> None:
     expected = shown_matrix(study, "small", "mean", "perfect", "raw")
     for sign in ("positive", "negative"):
-        listed = [node.text.split(maxsplit=1) for node in find_all(page, f"#cliques-{sign} button")]
+        buttons = find_all(page, f"#cliques-{sign} button")
         found = find_cliques(expected, sign).cliques
-        assert [int(count) for count, _ in listed] == [len(clique) for clique in found]
-        assert {names for _, names in listed} == {
+        assert [int(find(button, "b").text) for button in buttons] == [len(clique) for clique in found]
+        assert {find(button, ".names").text for button in buttons} == {
             " · ".join(label_of(task) for task in clique) for clique in found
         }
     find(page, "#cliques-positive button").click()
@@ -588,6 +672,110 @@ def test_paper_shows_everything_but_the_controls(page: Any) -> None:
     assert page.execute_script("return document.querySelectorAll('details:not([open])').length") > 0
 
 
+@pytest.fixture
+def sure_page(browser: Any, controlled: Analysis, tmp_path: Path) -> Iterator[Any]:
+    path = tmp_path / "report.html"
+    path.write_text(render_report(controlled), encoding="utf-8")
+    open_page(browser, path)
+    yield browser
+    assert errors(browser) == []
+
+
+def texts(browser: Any, selector: str) -> list[list[str]]:
+    script = (
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".map(tr => [...tr.querySelectorAll('td')].map(td => td.textContent))"
+    )
+    rows: list[list[str]] = browser.execute_script(script, f"{selector} tbody tr")
+    return rows
+
+
+@pytest_browser
+def test_probabilities_stand_where_the_view_is_the_analysed_one(sure_page: Any, controlled: Analysis) -> None:
+    tasks = controlled.tasks[controlled.tasks["model"] == "known"]
+    table = texts(sure_page, "#personas-table")
+    assert [row[7] for row in table] == [f"{p + 1e-9:.0%}" for p in tasks["p_pirate"]]
+    assert [row[10] for row in table] == [
+        f"{row.rank:.0f} ({row.rank_low:.0f}–{row.rank_high:.0f})" for row in tasks.itertuples()
+    ]
+    edges = controlled.edges[controlled.edges["model"] == "known"]
+    arrows = {(row[0], row[1]): row[3] for row in texts(sure_page, "#edges-table")}
+    for edge in edges.itertuples():
+        assert abs(int(arrows[edge.source, edge.target].rstrip("%")) - 100 * edge.probability) <= 0.51
+    pale = sure_page.execute_script("return document.querySelectorAll('#graph-svg .edge.unlikely').length")
+    assert pale == (edges["probability"] < 0.5).sum()
+    cliques = controlled.cliques[
+        (controlled.cliques["model"] == "known") & (controlled.cliques["sign"] == "positive")
+    ]
+    told = [int(node.text.rstrip("%")) for node in find_all(sure_page, "#cliques-positive .chance")]
+    np.testing.assert_allclose(told, 100 * cliques["probability"], atol=0.51)
+    assert len(find_all(sure_page, "#personas rect.noise-box")) == 2
+    assert len(find_all(sure_page, "#plane-source .control-mark")) == 1
+    chances = "#graph-svg .edge.unlikely, .chance, rect.noise-box, .planes .control-mark"
+    assert find_all(sure_page, chances)
+    find(sure_page, "#control-interaction").click()
+    assert find_all(sure_page, chances) == []
+    assert {len(row) for row in texts(sure_page, "#personas-table")} == {6}
+    find(sure_page, "#control-raw").click()
+    move_slider(sure_page, 0.5)
+    assert {len(row) for row in texts(sure_page, "#edges-table")} == {3}
+    assert find_all(sure_page, "#graph-svg .edge.unlikely") == []
+
+
+@pytest_browser
+def test_intervals_of_the_chosen_model(sure_page: Any, controlled: Analysis) -> None:
+    rows = controlled.aggregates
+    rows = rows[(rows["model"] == "known") & (rows["task"] != "") & rows["value"].notna()]
+    told = texts(sure_page, "#sure-table")
+    numbers = [[float(text.replace("−", "-")) for text in row[2:]] for row in told]
+    columns = ["value", "debiased", "low", "high", "noise_level"]
+    np.testing.assert_allclose(numbers, rows[columns], atol=1e-4)
+    assert [row[0] for row in told] == rows["task"].tolist()
+    drawn = find_all(sure_page, "#certainty-holder .sure-row")
+    assert len(drawn) == len(rows) + 4  # and the mean in each panel
+    assert len(find_all(sure_page, "#certainty-holder .control-line")) == 2
+    pick(sure_page, "control-model", "bare")
+    assert "The error of no cell" in find(sure_page, "#certainty-holder").text
+    assert find_all(sure_page, "#sure-table, #certainty-legend *, .chance, rect.noise-box") == []
+
+
+@pytest_browser
+def test_controls_by_target(sure_page: Any, controlled: Analysis) -> None:
+    rows = controlled.control_columns
+    whole, rows = rows[rows["target"] == ""].iloc[0], rows[rows["target"] != ""]
+    told = texts(sure_page, "#controls-table")
+    assert [row[0] for row in told] == rows["target"].tolist()
+    for shown, row in zip(told, rows.itertuples(), strict=True):
+        numbers = [float(shown[k].replace("−", "-")) for k in (1, 3, 4)]
+        np.testing.assert_allclose(numbers, [row.control_pgf, row.mean_pgf, row.mean_net], atol=5.1e-4)
+        assert float(shown[5].rstrip("%").replace("−", "-")) == pytest.approx(100 * row.share_explained, abs=0.06)
+    over_all = find(sure_page, "#controls-holder li").text
+    assert over_all.startswith("shuffled <b>")
+    assert f"net {whole['mean_net']:+.3f}".replace("-", "−") in over_all
+    pick(sure_page, "control-model", "bare")
+    assert find(sure_page, "#controls-holder").text == "This model has no control."
+
+
+@pytest_browser
+def test_noise_is_a_line_in_the_interaction(sure_page: Any, controlled: Analysis) -> None:
+    shares = controlled.decomposition.set_index(["model", "component"])["share"]["known"]
+    (line,) = find_all(sure_page, ".stack .noise-part")
+    width = sure_page.execute_script("return parseFloat(arguments[0].style.width)", line)
+    assert width == pytest.approx(100 * min(1, shares["noise"] / shares["interaction"]), rel=1e-3)
+    assert len(find_all(sure_page, ".stack .segment")) == 6
+    assert [row[1] for row in texts(sure_page, "#decomposition-holder")].count("noise") == 1
+
+
+@pytest_browser
+def test_unknown_errors_are_told(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_report(pgf_only()), encoding="utf-8")
+    open_page(browser, path)
+    assert "The error of no cell is known" in find(browser, "#certainty-unknown").text
+    assert find_all(browser, ".chance, rect.noise-box, .noise-line, .noise-part, #certainty-holder") == []
+    assert errors(browser) == []
+
+
 # ---- other shapes
 
 
@@ -615,6 +803,15 @@ SHAPES: dict[str, Callable[[], Analysis]] = {
     "many holes": lambda: analyze(accuracies(["m", "n"], T13, T13, holes=0.8)),
     "values without counts": pgf_only,
     "models with other tasks": different_tasks,
+    "a control": lambda: analyze(
+        pd.concat(
+            [
+                frame := accuracies(["m", "n"], T13[:4], T13[:4]),
+                frame[frame["source"] == T13[0]].assign(kind="control", source="c"),
+            ],
+            ignore_index=True,
+        )
+    ),
     "self-transfer counted": lambda: analyze(
         accuracies(["m"], T13[:5], T13[:5]), Settings(include_self=True, top_share=0.333, on="interaction")
     ),

@@ -17,31 +17,38 @@ from tasktransfer.analysis.taxonomy import TAXONOMY
 from tasktransfer.analysis.transferability import AGGREGATES
 from tasktransfer.report import figure_style as look
 from tasktransfer.report.label_places import spread_apart
+from tasktransfer.report.labels import WORDS
+from tasktransfer.report.reference_lines import group_noise, strongest_control
 
 __all__ = ["draw_by_taxonomy", "draw_scale_trend", "scale_trend_numbers", "taxonomy_numbers"]
 
-WORDS = {
-    "transferability_pos": "positive transferability",
-    "transferability_neg": "negative transferability",
-    "malleability_pos": "positive malleability",
-    "malleability_neg": "negative malleability",
-}
+NOISE_LINE: Any = (0, (1, 0.8))
+CONTROL_LINE: Any = (0, (3, 1.2))
 MOST_LABELS = 16  # tasks up to which each line gets its label
 
 
 def taxonomy_numbers(analysis: Analysis, measure: str) -> pd.DataFrame:
-    """Columns model, by, group, task, n_tasks, positive, negative; the mean of a group has an empty task."""
+    """Columns model, by, group, task, n_tasks, positive, negative; the mean of a group has an empty task.
+
+    Beside the means stand noise_positive and noise_negative, what errors alone would give them, and for
+    transferability control_positive and control_negative, the largest of the model's controls.
+    """
     columns = {f"{measure}_pos": "positive", f"{measure}_neg": "negative"}
     count = "n_sources" if measure == "transferability" else "n_targets"
     order = ["model", "by", "group", "task", "n_tasks", "positive", "negative"]
     means = analysis.taxonomy.rename(columns={**columns, count: "n_tasks"}).assign(task="")[order]
     means = means[means["positive"].notna()].reset_index(drop=True)
+    noise, control = group_noise(analysis), strongest_control(analysis)
+    at = pd.MultiIndex.from_frame(means[["model", "by", "group"]])
+    for column, sign in columns.items():
+        means[f"noise_{sign}"] = noise[column].reindex(at).to_numpy()
+        means[f"control_{sign}"] = [control.get((model, column), np.nan) for model in means["model"]]
     tasks = analysis.tasks[analysis.tasks[f"{measure}_pos"].notna()]
     parts = [means]
     for by, groups in TAXONOMY.items():
         of_tasks = tasks[tasks[by].isin(groups)].rename(columns={**columns, by: "group"})
         parts.append(of_tasks.assign(by=by, task=of_tasks["task"], n_tasks=1)[order])
-    return pd.concat(parts, ignore_index=True) if len(means) else means
+    return pd.concat(parts, ignore_index=True)[means.columns] if len(means) else means
 
 
 @look.in_style
@@ -59,7 +66,8 @@ def draw_by_taxonomy(analysis: Analysis, measure: str) -> Figure:
     -------
     matplotlib.figure.Figure
         Bars are means over the tasks of a group, upwards of the positive and downwards of the negative
-        aggregate; dots are the tasks.
+        aggregate; dots are the tasks. A dotted line through a bar is what noise alone would give it, a dashed
+        one the transferability of the model's strongest control.
     """
     rows = look.something_of(taxonomy_numbers(analysis, measure), "no task has a registered level")
     models = [model for model in analysis.models if model in set(rows["model"])]
@@ -72,8 +80,14 @@ def draw_by_taxonomy(analysis: Analysis, measure: str) -> Figure:
     keys.append(
         Line2D([], [], linestyle="", marker="o", ms=3, mfc="white", mec=look.INK, mew=0.5, label="one task")
     )
+    if rows["noise_positive"].notna().any():
+        keys.append(Line2D([], [], color=look.INK, linewidth=1.2, linestyle=NOISE_LINE, label="noise alone"))
+    if rows["control_positive"].notna().any():
+        keys.append(
+            Line2D([], [], color=look.CONTROL, linewidth=1.2, linestyle=CONTROL_LINE, label="strongest control")
+        )
     bottom = look.legend_shape(keys, look.PAGE)[1] + 0.42
-    figure, [panels] = look.inch_grid((1, 2), (2.95, 2.1), left=0.62, right=0.08, bottom=bottom, gaps=(0.4, 0))
+    figure, [panels] = look.inch_grid((1, 2), (2.92, 2.1), left=0.68, right=0.08, bottom=bottom, gaps=(0.4, 0))
     groups_of = {
         by: [g for g in order if g in set(rows.loc[rows["by"] == by, "group"])] for by, order in TAXONOMY.items()
     }
@@ -121,6 +135,11 @@ def _draw_bar(axes: Axes, rows: pd.DataFrame, place: float, width: float, colour
             linewidth=0.4,
             hatch=hatch,
         )
+        for column, line, ink in (("noise", NOISE_LINE, look.INK), ("control", CONTROL_LINE, look.CONTROL)):
+            level = mean[f"{column}_{sign}"].to_numpy(dtype=float)
+            ends = (place - width * 0.45, place + width * 0.45)
+            axes.hlines(level, *ends, color="white", linewidth=2.4, alpha=0.8, zorder=3)
+            axes.hlines(level, *ends, color=ink, linewidth=1.2, linestyle=line, zorder=4)
         # side by side in their order rather than by chance, so that equal ones do not hide each other
         beside = (
             place + np.linspace(-0.28, 0.28, len(single)) * width if len(single) > 1 else [place] * len(single)

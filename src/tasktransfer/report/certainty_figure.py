@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.analysis.transferability import AGGREGATES
 from tasktransfer.report import figure_style as look
-from tasktransfer.report.aggregate_figures import WORDS
+from tasktransfer.report.labels import WORDS
+from tasktransfer.report.reference_lines import strongest_control
 
 __all__ = ["certainty_numbers", "draw_certainty"]
 
@@ -29,16 +30,7 @@ def certainty_numbers(analysis: Analysis) -> pd.DataFrame:
     where no error is known.
     """
     rows = analysis.aggregates[analysis.aggregates["value"].notna()].reset_index(drop=True)
-    overall = analysis.control_columns[analysis.control_columns["target"] == ""]
-    largest = {
-        (str(row.model), measure): value
-        for row in overall.groupby("model", sort=False)[["transferability_pos", "transferability_neg"]]
-        .agg({"transferability_pos": "max", "transferability_neg": "min"})
-        .reset_index()
-        .itertuples()
-        for measure in ("transferability_pos", "transferability_neg")
-        if not np.isnan(value := getattr(row, measure))
-    }
+    largest = strongest_control(analysis)
     keys = zip(rows["model"], rows["measure"], strict=True)
     return rows.assign(control=[largest.get(key, np.nan) for key in keys])
 
@@ -57,7 +49,7 @@ def draw_certainty(analysis: Analysis) -> Figure:
     labels = ["mean over tasks" if not task else look.task_label(task, 16) for task in tasks]
     left = look.widest_points(labels, 6.5) / look.POINTS + 0.12
     height = max(0.09 * len(models), 0.13) * len(tasks) + 0.1
-    colours = look.model_colours(models)
+    colours = look.model_colours(models, lines=True)
     keys = _keys(models, colours, bool(rows["control"].notna().any()))
     gap = 0.18
     figure, grid = look.inch_grid(
@@ -100,7 +92,7 @@ def _keys(models: Sequence[str], colours: dict[str, Any], controlled: bool) -> l
     keys.append(Line2D([], [], marker="o", ms=3, label="without noise, with its interval", **ink))
     keys.append(Line2D([], [], marker="|", ms=6, mew=1.0, label="noise alone", **ink))
     if controlled:
-        keys.append(Line2D([], [], color=look.INK, linestyle=(0, (4, 2)), lw=0.8, label="control"))
+        keys.append(Line2D([], [], color=look.INK, linestyle=(0, (4, 2)), lw=0.8, label="strongest control"))
     return keys
 
 

@@ -88,7 +88,7 @@ def draw_variance_split(analysis: Analysis) -> Figure:
         Patch(facecolor=c, edgecolor=look.INK, lw=0.4, hatch=h, label=name) for name, (c, h) in _PARTS.items()
     ]
     if "noise" in shares:
-        keys.append(Line2D([], [], color=look.INK, linewidth=2.2, label="noise alone"))
+        keys.append(Line2D([], [], color=look.INK, linewidth=2.2, label="noise in it"))
     look.bottom_legend(figure, keys)
     return figure
 

@@ -27,16 +27,18 @@ class _Block(NamedTuple):
     sign: str
     found: str  # how many maximal cliques of that sign
     members: list[list[str]]
+    probabilities: list[float]  # of each, NaN where it is not known
 
 
 def cliques_numbers(analysis: Analysis) -> pd.DataFrame:
-    """Columns model, sign, rank (1 is the largest), size and task; one row for each mark drawn."""
-    rows: list[tuple[object, object, int, int, str]] = []
+    """Columns model, sign, rank (1 is the largest), size, probability and task; one row for each mark drawn."""
+    rows: list[tuple[object, object, int, int, float, str]] = []
     for (model, sign), cliques in analysis.cliques.groupby(["model", "sign"], sort=False):
         largest = cliques.sort_values("size", ascending=False, kind="stable").head(MOST_OF_SIGN)
-        for rank, (size, names) in enumerate(zip(largest["size"], largest["tasks"], strict=True), start=1):
-            rows.extend((model, sign, rank, int(size), task) for task in split_names(names))
-    return pd.DataFrame(rows, columns=["model", "sign", "rank", "size", "task"])
+        told = zip(largest["size"], largest["probability"], largest["tasks"], strict=True)
+        for rank, (size, probability, names) in enumerate(told, start=1):
+            rows.extend((model, sign, rank, int(size), probability, task) for task in split_names(names))
+    return pd.DataFrame(rows, columns=["model", "sign", "rank", "size", "probability", "task"])
 
 
 @look.in_style
@@ -51,7 +53,8 @@ def draw_cliques(analysis: Analysis) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Up to eight cliques of each sign; above 40 tasks only those that belong to one of them.
+        Up to eight cliques of each sign; above 40 tasks only those that belong to one of them. Beside a clique
+        stands the share of the plausible matrices in which these tasks are one.
     """
     marks = look.something_of(cliques_numbers(analysis), "no two tasks help or harm each other")
     models = [model for model in analysis.models if model in set(marks["model"])]
@@ -64,16 +67,17 @@ def draw_cliques(analysis: Analysis) -> Figure:
     blocks = {model: _blocks_of(analysis, marks, model) for model in models}
     n_lines = max(sum(len(block.members) + 1 for block in of_model) for of_model in blocks.values())
     width = look.COLUMN if columns == 1 else look.PAGE
-    panel = ((width - 0.5 - 0.3 * (columns - 1)) / columns, _ROW * n_lines)
+    beside = 0.28 if marks["probability"].notna().any() else 0.0
+    panel = ((width - 0.5 - beside - (0.3 + beside) * (columns - 1)) / columns, _ROW * n_lines)
     upright = labels * look.POINTS > panel[0] / len(tasks) * look.POINTS
     under = (labels if upright else 0.13) + 0.1
     figure, grid = look.inch_grid(
         (-(-len(models) // columns), columns),
         panel,
         left=0.42,
-        right=0.08,
-        bottom=under,
-        gaps=(0.3, under + 0.35),
+        right=0.08 + beside,
+        bottom=under + (0.2 if beside else 0),
+        gaps=(0.3 + beside, under + 0.35),
     )
     for position, axes in enumerate(axes for line in grid for axes in line):
         if position >= len(models):
@@ -83,6 +87,9 @@ def draw_cliques(analysis: Analysis) -> Figure:
         look.panel_title(axes, position, len(models), names[models[position]])
         if position % columns == 0:
             axes.set_ylabel("clique, by size" if n_lines > 6 else "size", fontsize=7, labelpad=2)
+    if beside:
+        told = "%: share of the plausible matrices in which these tasks are a clique"
+        figure.text(0.08 / width, 0.06 / float(figure.get_size_inches()[1]), told, fontsize=6)
     return figure
 
 
@@ -92,7 +99,9 @@ def _blocks_of(analysis: Analysis, marks: pd.DataFrame, model: str) -> list[_Blo
         here = marks[(marks["model"] == model) & (marks["sign"] == sign)]
         search = analysis.summary["models"][model]["largest_clique"][sign]
         found = str(search["n_maximal"]) if search["complete"] else f"more than {search['n_maximal']}"
-        blocks.append(_Block(sign, found, [list(rows["task"]) for _, rows in here.groupby("rank")]))
+        ranked = [rows for _, rows in here.groupby("rank")]
+        probabilities = [float(rows["probability"].iloc[0]) for rows in ranked]
+        blocks.append(_Block(sign, found, [list(rows["task"]) for rows in ranked], probabilities))
     return blocks
 
 
@@ -104,8 +113,10 @@ def _fill(axes: Axes, blocks: list[_Block], tasks: list[str], n_lines: int, widt
     line = 0
     for block in blocks:
         axes.text(-0.5, line, _heading(block), fontsize=6.5, va="center", color=look.SIGN_COLOURS[block.sign])
-        for members in block.members:
+        for members, probability in zip(block.members, block.probabilities, strict=True):
             line += 1
+            if not np.isnan(probability):
+                axes.text(len(tasks) - 0.3, line, f"{probability:.0%}", fontsize=5.5, va="center")
             sizes[line] = len(members)
             axes.axhspan(line - 0.42, line + 0.42, color="#F0F0F0", linewidth=0, zorder=0)
             _mark(axes, [column[task] for task in members], line, block.sign, min(pitch, 9.0))

@@ -36,6 +36,7 @@ LEVEL_COLOURS = {"low": "#CC79A7", "mid": "#D9B000", "high": "#009E73", "": "#B0
 LEVEL_LINES: dict[str, Any] = {"low": (0, (4, 1.2)), "mid": (0, (1, 1)), "high": "-", "": "-"}
 GRANULARITY_MARKERS = {"pixel": "o", "crop": "D", "image": "s", "": "h"}
 INK, FAINT = "#222222", "#9A9A9A"
+CONTROL = "#7A1F8A"  # what a control reaches, in whichever figure
 
 DIVERGING: Colormap = LinearSegmentedColormap.from_list(
     "vermilion-white-blue", ["#8F3200", "#D55E00", "#F3B48A", "#FAFAFA", "#8FC1E3", "#0072B2", "#003E66"]
@@ -272,10 +273,14 @@ def bottom_legend(figure: Figure, handles: Sequence[Any], y: float = 0.06) -> No
     )
 
 
-def model_colours(models: Sequence[str]) -> dict[str, Any]:
-    """Colours of models from light to dark in their order, told apart in grey as well."""
-    shades = _MODELS(np.linspace(0, 1, max(len(models), 2)))
-    return {model: tuple(shade) for model, shade in zip(models, shades, strict=False)}
+def model_colours(models: Sequence[str], *, lines: bool = False) -> dict[str, Any]:
+    """Colours of models from light to dark in their order, told apart in grey as well.
+
+    The lightest shades would be lost in `lines` on white, and where there is but one model.
+    """
+    first = 0.7 if len(models) == 1 else 0.38 if lines else 0.0
+    shades = _MODELS(np.linspace(first, 1, len(models)))
+    return {model: tuple(shade) for model, shade in zip(models, shades, strict=True)}
 
 
 def level_of(task: str) -> str:

@@ -21,6 +21,7 @@ variance_split              target, source and interaction shares               
 ceiling_sensitivity         order of the sources under each ceiling                        ours
 constant_answers            runs that score as a constant answer                           ours
 controls                    controls beside finetunes                                      ours
+net_of_control              PGF less that of a control                                     ours
 ==========================  =============================================================  ================
 """
 
@@ -58,7 +59,9 @@ from tasktransfer.report.matrix_figures import (
     constant_answers_numbers,
     draw_constant_answers,
     draw_matrix,
+    draw_net_of_control,
     matrix_numbers,
+    net_of_control_numbers,
 )
 from tasktransfer.report.persona_figure import draw_personas, personas_numbers
 from tasktransfer.tables import write_csv
@@ -71,6 +74,7 @@ __all__ = [
     "draw_constant_answers",
     "draw_controls",
     "draw_matrix",
+    "draw_net_of_control",
     "draw_personas",
     "draw_scale_trend",
     "draw_transfer_graph",
@@ -152,3 +156,4 @@ def _plans(analysis: Analysis) -> Iterator[_Plan]:
     yield _Plan("ceiling_sensitivity", ceiling_sensitivity_numbers, draw_ceiling_sensitivity)
     yield _Plan("constant_answers", constant_answers_numbers, draw_constant_answers)
     yield _Plan("controls", controls_numbers, draw_controls)
+    yield _Plan("net_of_control", net_of_control_numbers, draw_net_of_control)

@@ -28,12 +28,17 @@ MOST_EDGES = 60  # of each sign
 MOST_EDGES_OF_MANY = 40  # over MOST_NODES tasks
 SHORT = 4  # a label of so many characters fits into its node
 FEW = 16  # tasks up to which long labels stand upright
+LIKELY = 0.5  # inclusion probability from which an edge is drawn in full
 _LABEL_WIDTH = 18
+_PALE = 0.28
 _WIDTHS = (0.6, 2.4)  # points, of the weakest and the strongest edge drawn
 
 
 def transfer_graph_numbers(analysis: Analysis, model: str) -> pd.DataFrame:
-    """The edges that are drawn, columns source, target, pgf, sign, on: of many the strongest of each sign."""
+    """The edges that are drawn, columns source, target, pgf, sign, probability, on.
+
+    Of many the strongest of each sign.
+    """
     edges = analysis.edges[analysis.edges["model"] == model].drop(columns="model")
     many = len(tasks_of(analysis.transfers, model)) > MOST_NODES
     most = MOST_EDGES_OF_MANY if many else MOST_EDGES
@@ -55,8 +60,9 @@ def draw_transfer_graph(analysis: Analysis, model: str) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Sign by colour and line style, |PGF| by width, level by fill, granularity by shape. Above 40 tasks only
-        the strongest edges and the tasks they join, and the title says so.
+        Sign by colour and line style, |PGF| by width, level by fill, granularity by shape. Pale is an edge that
+        fewer than half of the plausible matrices have. Above 40 tasks only the strongest edges and the tasks
+        they join, and the title says so.
     """
     edges = look.something_of(transfer_graph_numbers(analysis, model), f"{model!r} has no edge")
     tasks = tasks_of(analysis.transfers, model)
@@ -121,14 +127,15 @@ def _draw_edges(axes: Axes, edges: pd.DataFrame, places: Mapping[str, tuple[floa
     """Weak edges first, so that strong ones lie on top."""
     pairs = set(zip(edges["source"], edges["target"], strict=True))
     ordered = edges.assign(width=_line_widths(edges)).sort_values("width", kind="stable")
-    for source, target, sign, width in ordered[["source", "target", "sign", "width"]].itertuples(index=False):
+    columns = ["source", "target", "sign", "width", "probability"]
+    for source, target, sign, width, probability in ordered[columns].itertuples(index=False):
         head = 3.2 + 1.3 * width
         between: dict[str, Any] = {
             "posA": places[source],
             "posB": places[target],
             "connectionstyle": f"arc3,rad={_bend(places[source], places[target], (target, source) in pairs):.3f}",
             "color": look.SIGN_COLOURS[sign],
-            "alpha": 0.85,
+            "alpha": _PALE if probability < LIKELY else 0.85,
             "shrinkA": radius,
             "zorder": 2,
         }
@@ -232,6 +239,9 @@ def _edge_keys(edges: pd.DataFrame) -> list[Line2D]:
                     label=text,
                 )
             )
+    if (edges["probability"] < LIKELY).any():
+        told = "pale: likely not among them"
+        lines.append(Line2D([], [], color=look.INK, alpha=_PALE, linewidth=1.5, label=told))
     return lines
 
 

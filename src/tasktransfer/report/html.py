@@ -21,8 +21,9 @@ from tasktransfer.analysis.diagnostics import CHECKS
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report.findings import find_findings
-from tasktransfer.report.labels import label_of, list_labels, printable
+from tasktransfer.report.labels import WORDS, label_of, list_labels, printable
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
+from tasktransfer.report.reference_lines import strongest_control
 
 __all__ = ["render_report"]
 
@@ -32,6 +33,7 @@ SCRIPTS = (
     "report_graph.js",
     "report_plane.js",
     "report_charts.js",
+    "report_certainty.js",
     "report_tables.js",
 )
 
@@ -88,6 +90,8 @@ def _words(analysis: Analysis) -> dict[str, Any]:
         "versions": {str(name): str(text) for name, text in summary.get("versions", {}).items()},
         "checks": _check_counts(analysis),
         "chances": _chances(analysis),
+        "certain": _certain_means(analysis),
+        "has_controls": len(analysis.control_columns) > 0,
         "personas": _persona_table(analysis),
         "agreement": _agreement(analysis),
         "best_sources": [(printable(m), rows) for m in analysis.models if (rows := _best_sources(analysis, m))],
@@ -98,6 +102,24 @@ def _words(analysis: Analysis) -> dict[str, Any]:
         "include_self": analysis.settings.include_self,
         "view": "raw PGF" if analysis.settings.on == "raw" else "interaction",
     }
+
+
+def _certain_means(analysis: Analysis) -> list[tuple[str, ...]]:
+    """For each model and aggregate the mean over tasks as texts of a table row; empty where no error is known."""
+    control = strongest_control(analysis)
+    rows = analysis.aggregates[(analysis.aggregates["task"] == "") & analysis.aggregates["value"].notna()]
+    return [
+        (
+            printable(row.model),
+            WORDS[row.measure],
+            _signed(row.value, 3),
+            _signed(row.debiased, 3),
+            "–" if np.isnan(row.low) else f"{_signed(row.low, 3)} to {_signed(row.high, 3)}",
+            _signed(row.noise_level, 3),
+            _signed(control.get((row.model, row.measure), np.nan), 3),
+        )
+        for row in rows.itertuples()
+    ]
 
 
 def _overview(analysis: Analysis) -> list[tuple[str, str]]:

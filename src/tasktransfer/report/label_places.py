@@ -38,7 +38,13 @@ def spread_apart(places: Sequence[float], least: float, low: float = -np.inf, hi
     return moved
 
 
-def place_labels(points: np.ndarray, named: np.ndarray, boxes: np.ndarray, size: np.ndarray) -> np.ndarray:
+def place_labels(
+    points: np.ndarray,
+    named: np.ndarray,
+    boxes: np.ndarray,
+    size: np.ndarray,
+    others: np.ndarray | None = None,
+) -> np.ndarray:
     """Offsets of label centres from their points, chosen one after the other, the most crowded first.
 
     A place costs by what it covers (markers, other labels, the mean lines), by how far it is, and by standing
@@ -54,11 +60,14 @@ def place_labels(points: np.ndarray, named: np.ndarray, boxes: np.ndarray, size:
         Width and height of their labels, shape (k, 2).
     size
         Width and height of the panel; all in the same unit.
+    others
+        Places of further marks that are not to be covered, shape (m, 2).
     """
     mean = points.mean(axis=0)
     lines = np.array([[mean[0] - 1, 0, mean[0] + 1, size[1]], [0, mean[1] - 1, size[0], mean[1] + 1]])
     # left, bottom, right, top of every marker
-    taken = np.vstack([np.column_stack([points - 2.6, points + 2.6]), lines])
+    marks = points if others is None else np.vstack([points, others])
+    taken = np.vstack([np.column_stack([marks - 2.6, marks + 2.6]), lines])
     crowd = (np.hypot(*(points[named][:, None] - points[None]).transpose(2, 0, 1)) < 20).sum(axis=1)
     offsets = np.zeros((len(named), 2))
     for k in np.argsort(-crowd, kind="stable"):

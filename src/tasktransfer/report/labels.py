@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tasktransfer.tasks import find_task
 
-__all__ = ["label_of", "list_labels", "printable"]
+__all__ = ["WORDS", "label_of", "list_labels", "printable"]
+
+WORDS = {
+    "transferability_pos": "positive transferability",
+    "transferability_neg": "negative transferability",
+    "malleability_pos": "positive malleability",
+    "malleability_neg": "negative malleability",
+}
 
 
 def label_of(task: str, width: int = 28) -> str:

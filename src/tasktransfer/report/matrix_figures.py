@@ -30,10 +30,14 @@ __all__ = [
     "constant_answers_numbers",
     "draw_constant_answers",
     "draw_matrix",
+    "draw_net_of_control",
     "matrix_numbers",
+    "net_of_control_numbers",
 ]
 
 SHOWN_QUANTILE = 0.98
+MOST_CONTROLS = 3  # of a model, in the order of the input
+_WORDS = {"pgf": "PGF", "interaction": "interaction part of PGF", "net": "net PGF"}
 _EMPTY = "every cell of this figure is a hole"
 
 
@@ -91,6 +95,63 @@ def draw_matrix(analysis: Analysis, model: str | None = None, *, value: str = "p
     return figure
 
 
+def net_of_control_numbers(analysis: Analysis) -> pd.DataFrame:
+    """Columns model, control, source, target, net, low, high and verdict; of many controls the first three."""
+    columns = ["model", "control", "source", "target", "net", "low", "high", "verdict"]
+    rows = analysis.controls[columns]
+    kept = set(list(dict.fromkeys(rows["control"]))[:MOST_CONTROLS])
+    return rows[rows["control"].isin(kept)].reset_index(drop=True)
+
+
+@look.in_style
+def draw_net_of_control(analysis: Analysis) -> Figure:
+    """Draw PGF less the PGF of a control on the same target, one panel for each model and control.
+
+    A dot marks a cell whose interval for the difference leaves out 0. Ours, not in the paper.
+    """
+    rows = look.something_of(net_of_control_numbers(analysis), "there is no control among the runs")
+    order = tasks_of(analysis.transfers)
+    panels_of = dict(list(rows.groupby(["model", "control"], sort=False)))
+    grids = [_grid_of(cells, "net", order) for cells in panels_of.values()]
+    scale = _diverging(rows, "net")
+    layout = _Layout.of(grids)
+    models = look.model_labels(list(dict.fromkeys(rows["model"])), layout.title_width // 2)
+    figure, panels, key = layout.build()
+    for position, (axes, (names, cells), grid) in enumerate(zip(panels, panels_of.items(), grids, strict=True)):
+        heat.fill(axes, grid, scale, label_size=layout.label_size, label_width=layout.label_width)
+        same = np.argwhere(grid.index.to_numpy()[:, None] == grid.columns.to_numpy()[None])
+        heat.outline(axes, [(int(i), int(j)) for i, j in same])
+        _mark_decided(
+            axes, _grid_of(cells.assign(apart=cells["verdict"].isin(["above", "below"])), "apart", order)
+        )
+        model, control = names
+        short = look.model_label(str(control), max(layout.title_width - len(models[model]) - 6, 6))
+        title = f"less {short}" if len(models) == 1 else f"{models[model]} less {short}"
+        look.panel_title(axes, position, len(panels_of), title, pad=4)
+        axes.set_ylabel("source (finetuned on)", labelpad=2, fontsize=7)
+        axes.set_xlabel("target (evaluated on)", labelpad=2, fontsize=7)
+    entries = _key_entries(grids, "net", marked=False)
+    if rows["low"].notna().any():
+        told = "interval leaves out 0"
+        entries.append(Line2D([], [], linestyle="", marker="o", markersize=2.5, color=look.INK, label=told))
+    _draw_key(figure, key, scale, entries)
+    return figure
+
+
+def _mark_decided(axes: Axes, apart: pd.DataFrame) -> None:
+    rows, columns = np.nonzero(apart.fillna(False).to_numpy(dtype=bool))
+    points = look.axes_points(axes)[0] / max(apart.shape[1], 1)
+    axes.scatter(
+        columns,
+        rows + 0.37,  # under the number, where there is one
+        s=float(np.clip(0.11 * points, 0.5, 1.8)) ** 2,
+        color=look.INK,
+        edgecolors="white",
+        linewidths=0.25,
+        zorder=4,
+    )
+
+
 def _grid_of(cells: pd.DataFrame, value: str, order: Sequence[str]) -> pd.DataFrame:
     """Sources by targets; unlike the square matrix, without rows for tasks that nobody finetuned on."""
     sources, targets = set(cells["source"]), set(cells["target"])
@@ -114,9 +175,8 @@ def _diverging(cells: pd.DataFrame, value: str) -> heat.Scale:
     low, high = float(values.min()), float(values.max())
     extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
     ends = extend[low < -limit - 1e-9, high > limit + 1e-9]
-    name = "PGF" if value == "pgf" else "interaction part of PGF"
     cut = "" if ends == "neither" else f"; colours end at ±{limit:g}"
-    label = f"{name}, {_signed(low)} to {_signed(high)}{cut}"
+    label = f"{_WORDS[value]}, {_signed(low)} to {_signed(high)}{cut}"
     return heat.Scale(look.DIVERGING, Normalize(-limit, limit), ends, label)
 
 

@@ -18,6 +18,7 @@ from tasktransfer.analysis.diagnostics import constant_answers
 from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.analysis.pipeline import VIEWS, Analysis
 from tasktransfer.analysis.transferability import AGGREGATES
+from tasktransfer.report.certainty_payload import certainty_of_models, controls_payload, taxonomy_with_noise
 from tasktransfer.report.labels import label_of, printable
 from tasktransfer.report.views import Plan, build_views, numbers, on_grid, plan_views, sparse
 from tasktransfer.tasks import LEVELS, find_task
@@ -77,7 +78,9 @@ def build_payload(analysis: Analysis) -> dict[str, Any]:
         "includeSelf": settings.include_self,
         "colour": {view: _colour_limit(views, view) for view in VIEWS},
         "views": views,
-        "taxonomy": _records(analysis.taxonomy, analysis.models),
+        "certainty": certainty_of_models(analysis, tasks),
+        "controls": controls_payload(analysis, tasks),
+        "taxonomy": _records(taxonomy_with_noise(analysis), analysis.models),
         "scale": _scale(analysis, names),
         "decomposition": _records(analysis.decomposition, analysis.models),
         "ceilingRanks": _ceiling_ranks(analysis, tasks),

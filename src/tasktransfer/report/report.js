@@ -51,6 +51,16 @@ function shorten(text, width, size, weight) {
   return signs.join('') + '…';
 }
 
+// names of one family differ at their ends
+function shortenMiddle(text, width, size) {
+  if (textWidth(text, size) <= width) return text;
+  const signs = [...text];
+  const cut = (kept) => `${signs.slice(0, Math.ceil(kept / 2)).join('')}…${signs.slice(signs.length - Math.floor(kept / 2)).join('')}`;
+  let kept = signs.length - 1;
+  while (kept > 1 && textWidth(cut(kept), size) > width) kept -= 1;
+  return cut(kept);
+}
+
 // ---- numbers in words
 
 const known = (value) => value !== null && value !== undefined;
@@ -81,6 +91,10 @@ const meanRaw = () => data.views[`${state.model}|mean|${state.ceiling}|raw`];
 const size = () => model().tasks.length;
 const at = (values, cell) => (Array.isArray(values) ? values[cell] : values);
 const valueAt = (source, target) => chosen().values[source * size() + target];
+// probabilities and intervals of the structure are of the analysed view alone
+const isAnalysed = () => state.seed === 'mean' && state.ceiling === 0 && state.view === data.on;
+const certain = () => (isAnalysed() ? data.certainty[state.model] : null);
+const edgeChance = ({ source, target }) => (certain() && state.share === data.share ? certain().edges[source * size() + target] : null);
 const viewName = () => (state.view === 'raw' ? 'raw PGF' : 'interaction');
 
 function seedName() {
@@ -91,6 +105,10 @@ function seedName() {
 function scopeText(what) {
   const ceiling = `ceiling ${data.ceilings[state.ceiling]}`;
   if (what === 'model') return `Follows the model in the bar above: ${model().label}, mean over seeds, raw PGF.`;
+  if (what === 'analysed' || what === 'controls') {
+    const view = what === 'controls' || data.on === 'raw' ? 'raw PGF' : 'interaction';
+    return `Follows the model in the bar above: ${model().label}, mean over seeds, ceiling ${data.ceilings[0]}, ${view}.`;
+  }
   return `Shows ${model().label}, ${seedName()}, ${ceiling}, ${viewName()}.`;
 }
 
@@ -171,6 +189,8 @@ function drawFollowing() {
   drawGraph();
   drawCliques();
   drawPlanes();
+  drawCertainty();
+  drawControls();
   drawCeilings();
 }
 
@@ -185,6 +205,7 @@ function fitToWidth() {
   if (size() > LARGE) drawMatrix();
   drawGraph();
   drawPlanes();
+  drawCertainty();
   drawCeilings();
 }
 

@@ -32,7 +32,8 @@ function drawTaxonomy() {
     el('h3', {}, by === 'level' ? 'By perceptual level' : 'By granularity of the answer'),
     el('div', { class: 'panels' }, Object.keys(MEASURES).map((measure) => taxonomyPanel(by, measure))),
   ]);
-  const keys = el('p', { class: 'legend' }, shadeKey('transferability_pos'), shadeKey('transferability_neg'));
+  const shades = data.models.length > 1 ? [shadeKey('transferability_pos'), shadeKey('transferability_neg')] : [];
+  const keys = el('p', { class: 'legend' }, shades, lineKeys());
   const numbers = el('details', {}, el('summary', {}, 'The averages as a table'), sortableTable({
     caption: 'Averages by level and granularity',
     columns: [
@@ -44,7 +45,7 @@ function drawTaxonomy() {
     ],
     rows: data.taxonomy,
   }));
-  holder.replaceChildren(...(data.models.length > 1 ? [keys] : []), ...parts.flat(), numbers);
+  holder.replaceChildren(...(keys.childNodes.length ? [keys] : []), ...parts.flat(), numbers);
 }
 
 function taxonomyPanel(by, measure) {
@@ -54,7 +55,7 @@ function taxonomyPanel(by, measure) {
   const [width, height] = [264, 190];
   const frame = { left: 44, right: width - 6, top: 10, bottom: height - 34 };
   const size_ = (row) => (known(row[measure]) ? Math.abs(row[measure]) : null);
-  const y = axisScale(data.taxonomy.flatMap((row) => [row[measure]]).map((v) => (known(v) ? Math.abs(v) : null)), frame.bottom, frame.top);
+  const y = axisScale(data.taxonomy.flatMap((row) => [row[measure], row[`noise_${measure}`], controlOf(row.model, measure)]).map((v) => (known(v) ? Math.abs(v) : null)), frame.bottom, frame.top);
   const root = svg('svg', { class: 'chart', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${MEASURES[measure]} by ${by}` });
   root.append(axes(frame, null, y, '', ''));
   const band = (frame.right - frame.left) / groups.length;
@@ -69,6 +70,12 @@ function taxonomyPanel(by, measure) {
       root.append(svg('rect', { class: 'column', x: left + 0.5, y: top, width: bar - 1, height: Math.max(0, frame.bottom - top), fill: modelShade(measure, row.model) },
         svg('title', {}, `${data.models[row.model].label}, ${group}: ${signed(row[measure], 4)} over ${plural(row[count], 'task')}`)));
     }
+    for (const row of here) {
+      const noise = row[`noise_${measure}`];
+      if (known(noise)) root.append(levelMark('noise-line', noise, [middle + (row.model - data.models.length / 2) * bar, bar], y, `noise alone, ${data.models[row.model].label}, ${group}`));
+      const control = controlOf(row.model, measure);
+      if (known(control)) root.append(levelMark('control-line', control, [middle + (row.model - data.models.length / 2) * bar, bar], y, `strongest control, ${data.models[row.model].label}`));
+    }
     const counts = [...new Set(here.map((row) => row[count]))];
     root.append(svg('text', { class: 'tick', x: middle, y: frame.bottom + 16, 'text-anchor': 'middle' }, group),
       svg('text', { class: 'tick faint', x: middle, y: frame.bottom + 30, 'text-anchor': 'middle' }, `(${counts.length > 1 ? `${Math.min(...counts)}–${Math.max(...counts)}` : counts[0]})`));
@@ -76,6 +83,24 @@ function taxonomyPanel(by, measure) {
   root.append(svg('line', { class: 'base', x1: frame.left, x2: frame.right, y1: frame.bottom, y2: frame.bottom }));
   const title = measureSign(measure) === 'positive' ? MEASURES[measure] : `${MEASURES[measure]} (size)`;
   return el('figure', {}, el('figcaption', {}, title), root);
+}
+
+const controlOf = (position, measure) => (data.certainty[position] ? data.certainty[position].control[measure] : null);
+
+function levelMark(kind, value, [left, width], y, told) {
+  const spot = y.to(Math.abs(value));
+  const line = (name) => svg('line', { class: name, x1: left + 0.5, x2: left + width - 0.5, y1: spot, y2: spot });
+  return svg('g', {}, svg('title', {}, `${told}: ${signed(value, 4)}`), line('under'), line(kind));
+}
+
+// legend of the lines that stand in charts over all models
+function lineKeys() {
+  const line = (kind) => svg('svg', { width: 26, height: 10, 'aria-hidden': 'true' }, svg('line', { class: kind, x1: 1, y1: 5, x2: 25, y2: 5 }));
+  const sure = data.certainty.filter(Boolean);
+  return [
+    sure.length && el('span', { class: 'key' }, line('noise-line'), 'noise alone'),
+    sure.some((one) => AGGREGATES.some((name) => known(one.control[name]))) && el('span', { class: 'key' }, line('control-line'), 'strongest control'),
+  ].filter(Boolean);
 }
 
 // ---- scale
@@ -94,12 +119,17 @@ function drawScale() {
       { name: 'model', text: (row) => data.models[row.model].label, order: (row) => row.model, words: true },
       { name: 'tasks', text: (row) => String(row.n_tasks), order: (row) => row.n_tasks },
       { name: 'mean', text: (row) => signed(row.mean, 4), order: (row) => row.mean },
+      { name: 'without noise', text: (row) => spanText(row.debiased, row.low, row.high), order: (row) => row.debiased },
+      { name: 'noise alone', text: (row) => signed(row.noise_level, 4), order: (row) => row.noise_level },
       { name: 'step', text: (row) => signed(row.step, 4), order: (row) => row.step },
+      { name: 'step without noise', text: (row) => spanText(row.step_debiased, row.step_low, row.step_high), order: (row) => row.step_debiased },
       { name: 'p', text: (row) => pText(row.p_value) || '–', order: (row) => row.p_value },
     ],
     rows: data.scale.means,
   })));
 }
+
+const spanText = (value, low, high) => (known(value) ? `${signed(value, 4)} (${signed(low, 4)} to ${signed(high, 4)})` : '–');
 
 const pText = (p) => (known(p) ? (p < 0.0005 ? 'p < 0.0005' : `p = ${+p.toPrecision(2)}`) : '');
 
@@ -108,7 +138,7 @@ function scalePanel(measure) {
   const means = data.scale.means.filter((row) => row.measure === measure);
   const [width, height] = [264, 250];
   const frame = { left: 48, right: width - 20, top: 26, bottom: height - 26 };
-  const y = axisScale(lines.flat(), frame.bottom, frame.top, 0.06);
+  const y = axisScale([...lines.flat(), ...means.flatMap((row) => [row.low, row.high, row.noise_level])], frame.bottom, frame.top, 0.06);
   const x = (i) => frame.left + 12 + ((frame.right - frame.left - 24) * i) / (data.models.length - 1);
   const root = svg('svg', { class: 'chart', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${MEASURES[measure]} over models; the table below holds the numbers` });
   root.append(axes(frame, null, y, '', ''));
@@ -117,6 +147,10 @@ function scalePanel(measure) {
     if (d) root.append(svg('path', { class: 'task-line', d, opacity: data.tasks.length > 40 ? 0.4 : null }, svg('title', {}, facts.name)));
   });
   const colour = SIGN_COLOURS[measureSign(measure)];
+  means.forEach((row, i) => {
+    if (known(row.low)) root.append(svg('line', { class: 'interval', x1: x(i), x2: x(i), y1: y.to(row.low), y2: y.to(row.high) }, svg('title', {}, `without noise ${spanText(row.debiased, row.low, row.high)}`)));
+  });
+  root.append(svg('path', { class: 'noise-line', d: brokenLine(means.map((row) => row.noise_level), x, y) }));
   root.append(svg('path', { class: 'mean-line', d: brokenLine(means.map((row) => row.mean), x, y), stroke: colour }));
   const room = (frame.right - frame.left) / data.models.length;
   means.forEach((row, i) => {
@@ -147,10 +181,18 @@ const COMPONENTS = { target: ['#3b4a5e', '#fff'], source: ['#a9b4c2', '#111'], i
 function drawDecomposition() {
   const rows = data.models.map((one, i) => ({ one, parts: data.decomposition.filter((row) => row.model === i) }));
   const bar = ({ one, parts }) => {
-    const defined = parts.every((part) => known(part.share));
-    const segments = parts.map(({ component, share: part }) => {
+    const noise = parts.find((part) => part.component === 'noise');
+    const shown = parts.filter((part) => part !== noise);
+    const defined = shown.every((part) => known(part.share));
+    const segments = shown.map(({ component, share: part }) => {
       const segment = el('span', { class: 'segment', title: `${component}: ${percent(part)}` }, part >= 0.07 ? percent(part) : '');
       segment.style.width = `${part * 100}%`;
+      if (component === 'interaction' && noise && known(noise.share) && part > 0) {
+        const line = el('i', { class: 'noise-part' });
+        line.style.width = `${Math.min(1, noise.share / part) * 100}%`;
+        segment.title += `, of which noise alone would leave ${percent(Math.min(noise.share, part))}`;
+        segment.append(line);
+      }
       [segment.style.backgroundColor, segment.style.color] = COMPONENTS[component];
       return segment;
     });
@@ -162,9 +204,10 @@ function drawDecomposition() {
     swatch.style.backgroundColor = colour;
     return el('span', { class: 'key' }, swatch, name);
   });
+  if (data.decomposition.some((row) => row.component === 'noise' && known(row.share))) keys.push(el('span', { class: 'key' }, el('i', { class: 'swatch noise-part' }), 'noise in it'));
   byId('decomposition-holder').replaceChildren(el('p', { class: 'legend' }, keys), el('div', { class: 'stacks' }, rows.map(bar)),
     sortableTable({
-      caption: 'Sequential sums of squares, target first',
+      caption: 'Sequential sums of squares, target first; noise is a part of the interaction',
       columns: [
         { name: 'model', text: (row) => data.models[row.model].label, order: (row) => row.model, words: true },
         { name: 'component', text: (row) => row.component },
@@ -172,7 +215,7 @@ function drawDecomposition() {
         { name: 'sum of squares', text: (row) => plain(row.sum_of_squares, 4), order: (row) => row.sum_of_squares },
         { name: 'degrees of freedom', text: (row) => String(row.df), order: (row) => row.df },
       ],
-      rows: data.decomposition,
+      rows: data.decomposition.filter((row) => row.component !== 'noise' || known(row.share)),
     }));
 }
 

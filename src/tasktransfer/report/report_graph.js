@@ -11,6 +11,9 @@ function setUpGraph() {
   byId('share-reset').addEventListener('click', () => { state.share = data.share; drawGraph(); });
 }
 
+const chance = (p) => (known(p) ? `${Math.round(p * 100)}%` : '–');
+const unlikely = (edge) => known(edgeChance(edge)) && edgeChance(edge) < 0.5;
+
 // of each sign: the cells at least as large as the one at rank floor(share * n)
 function edgesAt(kept) {
   const cells = { positive: [], negative: [] };
@@ -46,6 +49,7 @@ function drawGraph() {
       { name: 'source', text: (edge) => task(edge.source).name },
       { name: 'target', text: (edge) => task(edge.target).name },
       { name: state.view === 'raw' ? 'PGF' : 'interaction', text: (edge) => signed(edge.value, 3), order: (edge) => edge.value },
+      ...(edges.some((edge) => known(edgeChance(edge))) ? [{ name: 'probability', text: (edge) => chance(edgeChance(edge)), order: (edge) => edgeChance(edge) }] : []),
     ],
     rows: edges.slice(0, 400),
   }));
@@ -59,6 +63,7 @@ function drawGraphLegend(edges) {
     el('span', { class: 'key' }, line('positive'), 'helps'),
     el('span', { class: 'key' }, line('negative'), 'harms (dashed)'),
     el('span', { class: 'key' }, 'wider is stronger'),
+    edges.some((edge) => unlikely(edge)) ? el('span', { class: 'key' }, 'pale: likely not among the strongest') : '',
     ...Object.entries(LEVEL_COLOURS).filter(([level]) => levels.has(level)).map(([level, colour]) => {
       const swatch = el('i', { class: 'swatch arc' });
       swatch.style.backgroundColor = colour;
@@ -132,8 +137,8 @@ function arrow({ source, target, value, sign }, spots, { nodeRadius, width }) {
   const neck = { x: tip.x - ux * head * 0.8, y: tip.y - uy * head * 0.8 };
   const side = head * 0.42;
   const dim = state.clique && !(inClique(source) && inClique(target));
-  return svg('g', { class: `edge ${sign}${dim ? ' dim' : ''}`, 'data-s': source, 'data-t': target, stroke: SIGN_COLOURS[sign] },
-    svg('title', {}, `${task(source).label} → ${task(target).label}: ${signed(value, 3)}`),
+  return svg('g', { class: `edge ${sign}${dim ? ' dim' : ''}${unlikely({ source, target }) ? ' unlikely' : ''}`, 'data-s': source, 'data-t': target, stroke: SIGN_COLOURS[sign] },
+    svg('title', {}, `${task(source).label} → ${task(target).label}: ${signed(value, 3)}${known(edgeChance({ source, target })) ? `, among the strongest with probability ${chance(edgeChance({ source, target }))}` : ''}`),
     svg('path', { d: `M ${from.x} ${from.y} Q ${cx} ${cy} ${neck.x} ${neck.y}`, 'stroke-width': width.toFixed(2), 'stroke-dasharray': sign === 'negative' ? '6 3' : null }),
     svg('path', {
       class: 'head', fill: SIGN_COLOURS[sign], stroke: 'none',
@@ -200,7 +205,7 @@ function describeNode(place, edges) {
   const part = (title, mine, other, sign) => {
     const list = edges.filter((edge) => edge[mine] === place && edge.sign === sign);
     if (!list.length) return null;
-    const shown = list.slice(0, 12).map((edge) => el('li', {}, `${task(edge[other]).label} ${signed(edge.value)}`));
+    const shown = list.slice(0, 12).map((edge) => el('li', {}, `${task(edge[other]).label} ${signed(edge.value)}${known(edgeChance(edge)) ? ` (${chance(edgeChance(edge))})` : ''}`));
     if (list.length > 12) shown.push(el('li', {}, `and ${list.length - 12} more`));
     return [el('dt', {}, title), el('dd', {}, el('ul', { class: 'plain-list' }, shown))];
   };

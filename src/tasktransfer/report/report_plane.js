@@ -4,16 +4,23 @@ const LABELLED = 40; // above this many tasks only those far from the means are 
 
 function drawPlanes() {
   const { aggregates, means, personas } = chosen();
+  const sure = certain();
+  const levels = (name) => (sure ? sure.measures[name].noise.at(-1) : null);
   const plane = (kind, across, up) => ({
     across, up, x: aggregates[`${kind}_pos`], y: aggregates[`${kind}_neg`].map((v) => (known(v) ? -v : null)),
     meanX: means[`${kind}_pos`], meanY: known(means[`${kind}_neg`]) ? -means[`${kind}_neg`] : null,
     labels: personas.map((text) => text.split(';')), kind,
+    noise: known(levels(`${kind}_pos`)) && known(levels(`${kind}_neg`)) ? [levels(`${kind}_pos`), -levels(`${kind}_neg`)] : null,
+    controls: kind === 'transferability' && isAnalysed() ? data.controls.own.filter((own) => own.model === state.model).map((own) => ({ ...own, y: -own.y })) : [],
+    chances: sure && sure.labels,
   });
   drawPlane(byId('plane-source'), plane('transferability', 'donor', 'pirate'));
   drawPlane(byId('plane-target'), plane('malleability', 'sponge', 'sieve'));
   const mark = (kind, text) => el('span', { class: 'key' }, svg('svg', { width: 16, height: 16, viewBox: '-8 -8 16 16', 'aria-hidden': 'true' }, planePoint(0, 0, kind)), text);
   byId('plane-legend').replaceChildren(el('p', { class: 'legend' },
-    mark('gain', 'donor or sponge'), mark('harm', 'pirate or sieve'), mark('both', 'both'), mark('', 'neither')));
+    mark('gain', 'donor or sponge'), mark('harm', 'pirate or sieve'), mark('both', 'both'), mark('', 'neither'),
+    sure && el('span', { class: 'key' }, el('i', { class: 'swatch noise-box' }), 'noise alone'),
+    isAnalysed() && data.controls.own.some((own) => own.model === state.model) && mark('control', 'control')));
   byId('personas-table').replaceChildren(sortableTable({
     caption: 'Aggregates and labels of the tasks shown',
     columns: [
@@ -22,12 +29,22 @@ function drawPlanes() {
         name: name.replace('_pos', ' +').replace('_neg', ' −'), text: ({ place }) => signed(aggregates[name][place], 4), order: ({ place }) => aggregates[name][place],
       })),
       { name: 'labels', text: ({ place }) => personas[place].replaceAll(';', ', ') || '–' },
+      ...(sure ? [
+        ...Object.keys(sure.labels).map((name) => ({ name: `p ${name}`, text: ({ place }) => chance(sure.labels[name][place]), order: ({ place }) => sure.labels[name][place] })),
+        { name: 'rank as source', text: ({ place }) => rankText(sure.ranks, place), order: ({ place }) => sure.ranks.rank[place] },
+      ] : []),
     ],
     rows: personas.map((_, place) => ({ place })),
   }));
 }
 
+// 1 helps most; the interval in brackets
+function rankText({ rank, rank_low: low, rank_high: high }, place) {
+  return known(rank[place]) ? `${rank[place]}${known(low[place]) ? ` (${low[place]}–${high[place]})` : ''}` : '–';
+}
+
 function planePoint(x, y, kind) {
+  if (kind === 'control') return svg('path', { class: 'control-mark', d: `M ${x - 5} ${y - 5} L ${x + 5} ${y + 5} M ${x - 5} ${y + 5} L ${x + 5} ${y - 5}` });
   if (kind === 'both') return svg('path', { class: 'point both', d: `M ${x} ${y - 6} L ${x + 6} ${y} L ${x} ${y + 6} L ${x - 6} ${y} Z` });
   if (kind === 'harm') return svg('rect', { class: 'point harm', x: x - 4.5, y: y - 4.5, width: 9, height: 9 });
   return svg('circle', { class: `point ${kind}`, cx: x, cy: y, r: 5 });
@@ -42,12 +59,17 @@ function drawPlane(holder, plane) {
   const width = Math.max(280, Math.min(520, holder.clientWidth || 440));
   const height = Math.round(width * 0.86);
   const frame = { left: 58, right: width - 14, top: 26, bottom: height - 46 };
-  const x = axisScale(places.map((i) => plane.x[i]), frame.left, frame.right, 0.12);
-  const y = axisScale(places.map((i) => plane.y[i]), frame.bottom, frame.top, 0.12);
+  const x = axisScale([...places.map((i) => plane.x[i]), ...plane.controls.map((own) => own.x), ...(plane.noise ? [plane.noise[0]] : [])], frame.left, frame.right, 0.12);
+  const y = axisScale([...places.map((i) => plane.y[i]), ...plane.controls.map((own) => own.y), ...(plane.noise ? [plane.noise[1]] : [])], frame.bottom, frame.top, 0.12);
   const root = svg('svg', { class: 'chart plane', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img',
     'aria-label': `${plane.kind}: positive across, size of the negative upward; the table below holds the numbers` });
   root.append(axes(frame, x, y, `${plane.kind} +`, `size of ${plane.kind} −`));
-  const taken = [];
+  if (plane.noise) {
+    const [right, up] = [x.to(plane.noise[0]), y.to(plane.noise[1])];
+    root.append(svg('rect', { class: 'noise-box', x: x.to(0), y: up, width: Math.max(0, right - x.to(0)), height: Math.max(0, y.to(0) - up) },
+      svg('title', {}, `noise alone gives the mean task +${plain(plane.noise[0], 4)} and −${plain(plane.noise[1], 4)}`)));
+  }
+  const taken = plane.controls.map((own) => ({ x: x.to(own.x) - 6, y: y.to(own.y) - 6, w: 12, h: 12 }));
   for (const [value, line, end] of [[plane.meanX, x, 'x'], [plane.meanY, y, 'y']]) {
     if (!known(value)) continue;
     const spot = line.to(value);
@@ -66,6 +88,11 @@ function drawPlane(holder, plane) {
   for (const point of points) taken.push({ x: point.x - 6, y: point.y - 6, w: 12, h: 12 });
   const marks = svg('g');
   for (const point of points) marks.append(placedPoint(plane, point));
+  for (const own of plane.controls) {
+    const mark = planePoint(x.to(own.x), y.to(own.y), 'control');
+    mark.append(svg('title', {}, `control ${own.control}: +${plain(own.x, 4)} and −${plain(own.y, 4)}`));
+    marks.append(mark);
+  }
   root.append(placedLabels(points, taken, frame), marks);
   const left = places.length - LABELLED;
   holder.replaceChildren(root, left > 0 ? el('p', { class: 'scope' }, `The ${LABELLED} tasks farthest from the means are labelled; point at the others.`) : '');
@@ -74,7 +101,8 @@ function drawPlane(holder, plane) {
 function placedPoint(plane, { i, x, y }) {
   const [gains, harms] = [plane.labels[i].includes(plane.across), plane.labels[i].includes(plane.up)];
   const point = planePoint(x, y, gains && harms ? 'both' : gains ? 'gain' : harms ? 'harm' : '');
-  const told = plane.labels[i].filter(Boolean).join(', ') || 'no label';
+  const held = plane.labels[i].filter(Boolean).join(', ') || 'no label';
+  const told = plane.chances ? `${held}; probability ${[plane.across, plane.up].map((name) => `${name} ${chance(plane.chances[name][i])}`).join(', ')}` : held;
   point.append(svg('title', {}, `${task(i).name}: +${plain(plane.x[i], 4)} and −${plain(plane.y[i], 4)}; ${told}`));
   point.dataset.place = i;
   return point;

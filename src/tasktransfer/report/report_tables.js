@@ -33,26 +33,28 @@ function drawCliques() {
 }
 
 function drawCliqueList(sign) {
-  const { list, total, complete } = chosen().cliques[sign];
+  const { list, total, complete, probability } = chosen().cliques[sign];
+  const chanceOf = (i) => (probability && certain() ? probability[i] : null);
   const holder = byId(`cliques-${sign}`);
   if (!list.length) {
     holder.replaceChildren(el('p', { class: 'none' }, `No two tasks ${sign === 'positive' ? 'help' : 'harm'} each other.`));
     return;
   }
   const told = complete
-    ? `${total} in all${list.length < total ? `; the largest ${list.length} are listed` : ''}.`
+    ? `${total} in all${list.length < total ? `; the largest ${list.length} are listed` : ''}${list.some((_, i) => known(chanceOf(i))) ? '; %: how often the tasks are a clique in the plausible matrices' : ''}.`
     : `The search was cut after ${total}; there are more, and larger ones may exist. Listed are ${list.length}.`;
-  const item = (members) => {
+  const item = (members, i) => {
     const on = state.clique && state.clique.sign === sign && String(state.clique.members) === String(members);
     return el('li', {}, el('button', {
       type: 'button', class: `clique ${sign}`, 'aria-pressed': String(Boolean(on)), 'data-members': members.join(','),
-      title: members.map((place) => task(place).name).join(', '),
+      title: members.map((place) => task(place).name).join(', ') + (known(chanceOf(i)) ? `; a clique with probability ${chance(chanceOf(i))}` : ''),
       on: { click: () => {
         holdClique(on ? null : { sign, members });
         const again = holder.querySelector(`[data-members="${members.join(',')}"]`);
         if (again) again.focus();
       } },
-    }, el('b', {}, members.length), ' ', members.map((place) => task(place).label).join(' · ')));
+    }, el('b', {}, members.length), ' ', el('span', { class: 'names' }, members.map((place) => task(place).label).join(' · ')),
+      known(chanceOf(i)) && el('span', { class: 'chance' }, chance(chanceOf(i)))));
   };
   holder.replaceChildren(el('p', { class: 'scope' }, told), el('ul', { class: 'cliques', tabindex: list.length > 12 ? 0 : null }, list.map(item)));
 }

@@ -153,10 +153,11 @@ def _known_cliques(analysis: Analysis, model: str, order: list[str]) -> dict[str
     table = analysis.cliques[analysis.cliques["model"] == model]
     found: dict[str, Any] = {}
     for sign in SIGNS:
-        first = table.loc[table["sign"] == sign, "tasks"].head(CLIQUES_SHOWN)
+        first = table[table["sign"] == sign].head(CLIQUES_SHOWN)
         told = analysis.summary["models"][model]["largest_clique"][sign]
         found[sign] = {
-            "list": [sorted(place[name] for name in split_names(text)) for text in first],
+            "list": [sorted(place[name] for name in split_names(text)) for text in first["tasks"]],
+            "probability": numbers(first["probability"], 3),
             "total": told["n_maximal"],
             "complete": told["complete"],
         }
