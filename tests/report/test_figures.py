@@ -172,6 +172,11 @@ def test_aggregate_numbers_are_the_tables(small: Analysis, written: tuple[Path, 
     trend = numbers(written, "scale_trend")
     means = trend[trend["task"].isna()]
     np.testing.assert_array_equal(means["value"], small.scale["mean"])
+    own = small.control_columns[small.control_columns["target"] == ""].set_index("model")
+    for measure in ("transferability_pos", "transferability_neg"):
+        control = means[means["measure"] == measure].set_index("model")["control"]
+        assert control.to_dict() == own[measure].to_dict()
+    assert means.loc[means["measure"] == "malleability_pos", "control"].isna().all()
     planes = numbers(written, "personas")
     np.testing.assert_array_equal(
         planes.loc[(planes["plane"] == "malleability") & (planes["what"] == "task"), "positive"],

@@ -767,6 +767,14 @@ def test_noise_is_a_line_in_the_interaction(sure_page: Any, controlled: Analysis
 
 
 @pytest_browser
+def test_lines_over_models_are_lines(sure_page: Any) -> None:
+    """A path without `fill: none` would be a black wedge."""
+    drawn = find_all(sure_page, "#scale-holder path.noise-line, #scale-holder path.control-line")
+    assert len(drawn) == 8
+    assert {line.value_of_css_property("fill") for line in drawn} == {"none"}
+
+
+@pytest_browser
 def test_unknown_errors_are_told(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(render_report(pgf_only()), encoding="utf-8")

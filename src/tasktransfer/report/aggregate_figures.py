@@ -159,11 +159,15 @@ def _draw_bar(axes: Axes, rows: pd.DataFrame, place: float, width: float, colour
 def scale_trend_numbers(analysis: Analysis) -> pd.DataFrame:
     """Columns measure, model, task (empty for the mean) and value; empty for a single model.
 
-    The means have low, high, debiased and noise_level beside them, where errors are known.
+    The means have low, high, debiased and noise_level beside them, where errors are known, and the largest of
+    the model's controls.
     """
     means = analysis.scale.assign(task="").rename(columns={"mean": "value"})
     tasks = analysis.tasks.melt(["model", "task"], list(AGGREGATES), "measure", "value")
-    columns = ["measure", "model", "task", "value", "low", "high", "debiased", "noise_level"]
+    strongest = strongest_control(analysis)
+    keys = zip(means["model"], means["measure"], strict=True)
+    means["control"] = [strongest.get(key, np.nan) for key in keys]
+    columns = ["measure", "model", "task", "value", "low", "high", "debiased", "noise_level", "control"]
     rows = pd.concat([means[columns], tasks], ignore_index=True)[columns]
     rows = rows[rows["value"].notna()].reset_index(drop=True)
     return rows if rows["model"].nunique() > 1 else rows.iloc[:0]
@@ -174,7 +178,8 @@ def draw_scale_trend(analysis: Analysis) -> Figure:
     """Draw the four aggregates over the models in size order (the paper's Figure 5).
 
     Thin lines are tasks, the thick one their mean; p-values of its steps are paired Wilcoxon tests over tasks.
-    Grey bars are intervals for the mean without its noise, dotted lines the level that noise alone gives.
+    Grey bars are intervals for the mean without its noise, dotted lines the level that noise alone gives,
+    dashed ones the strongest control.
     """
     rows = look.something_of(scale_trend_numbers(analysis), "a trend needs two models with a defined cell")
     models = [model for model in analysis.models if model in set(rows["model"])]
@@ -195,6 +200,8 @@ def draw_scale_trend(analysis: Analysis) -> Figure:
     if rows["noise_level"].notna().any():
         keys.append(Line2D([], [], color=look.FAINT, linewidth=5, alpha=0.6, label="interval without noise"))
         keys.append(Line2D([], [], color=look.INK, linewidth=0.9, linestyle=":", label="noise alone"))
+    if rows["control"].notna().any():
+        keys.append(Line2D([], [], color=look.CONTROL, lw=1.2, linestyle=CONTROL_LINE, label="strongest control"))
     figure, grid = look.inch_grid(
         (2, 2),
         panel,
@@ -251,6 +258,14 @@ def _draw_lines(
         means = rows[rows["task"] == ""].set_index("model").reindex(list(models))
         axes.vlines(at, means["low"], means["high"], color=look.FAINT, linewidth=5, alpha=0.6, zorder=1)
         axes.plot(at, means["noise_level"], color=look.INK, linewidth=0.9, linestyle=":", zorder=4)
+        style = {
+            "color": look.CONTROL,
+            "linewidth": 1.2,
+            "linestyle": CONTROL_LINE,
+            "marker": "x",
+            "markersize": 3,
+        }
+        axes.plot(at, means["control"], zorder=4, **style)
     axes.axhline(0, color=look.FAINT, linewidth=0.5, zorder=0)
     axes.set_xlim(-0.15, len(models) - (1 if labelled else 0.85))
     axes.margins(y=0.07)

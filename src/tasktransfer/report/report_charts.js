@@ -112,7 +112,9 @@ function drawScale() {
     return;
   }
   holder.replaceChildren(...Object.keys(MEASURES).map(scalePanel));
-  byId('scale-note').replaceChildren(el('details', {}, el('summary', {}, 'Means and steps as a table'), sortableTable({
+  const keys = lineKeys();
+  if (data.certainty.some(Boolean)) keys.push(el('span', { class: 'key' }, 'grey bars: intervals without noise'));
+  byId('scale-note').replaceChildren(el('p', { class: 'legend' }, keys), el('details', {}, el('summary', {}, 'Means and steps as a table'), sortableTable({
     caption: 'Mean over tasks, and the step from the model before over the tasks both have',
     columns: [
       { name: 'measure', text: (row) => MEASURES[row.measure] },
@@ -138,7 +140,7 @@ function scalePanel(measure) {
   const means = data.scale.means.filter((row) => row.measure === measure);
   const [width, height] = [264, 250];
   const frame = { left: 48, right: width - 20, top: 26, bottom: height - 26 };
-  const y = axisScale([...lines.flat(), ...means.flatMap((row) => [row.low, row.high, row.noise_level])], frame.bottom, frame.top, 0.06);
+  const y = axisScale([...lines.flat(), ...means.flatMap((row) => [row.low, row.high, row.noise_level, controlOf(row.model, measure)])], frame.bottom, frame.top, 0.06);
   const x = (i) => frame.left + 12 + ((frame.right - frame.left - 24) * i) / (data.models.length - 1);
   const root = svg('svg', { class: 'chart', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${MEASURES[measure]} over models; the table below holds the numbers` });
   root.append(axes(frame, null, y, '', ''));
@@ -151,6 +153,7 @@ function scalePanel(measure) {
     if (known(row.low)) root.append(svg('line', { class: 'interval', x1: x(i), x2: x(i), y1: y.to(row.low), y2: y.to(row.high) }, svg('title', {}, `without noise ${spanText(row.debiased, row.low, row.high)}`)));
   });
   root.append(svg('path', { class: 'noise-line', d: brokenLine(means.map((row) => row.noise_level), x, y) }));
+  root.append(svg('path', { class: 'control-line', d: brokenLine(means.map((row) => controlOf(row.model, measure)), x, y) }));
   root.append(svg('path', { class: 'mean-line', d: brokenLine(means.map((row) => row.mean), x, y), stroke: colour }));
   const room = (frame.right - frame.left) / data.models.length;
   means.forEach((row, i) => {
