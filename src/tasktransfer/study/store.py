@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasktransfer.errors import InputError, OutputError
-from tasktransfer.study.plan import Cell, ItemSet, Plan, Shard, slug
+from tasktransfer.study.plan import Cell, ItemSet, Plan, Shard, make_plan, slug
+from tasktransfer.study.spec import Study
 
 __all__ = ["PREDICTIONS", "Store"]
 
@@ -68,6 +69,40 @@ class Store:
     def items_file(self, model: str, weights_digest: str, items: ItemSet) -> Path:
         """Where the encoded items of a model lie."""
         return self.root / "items" / f"{slug(model)}-{weights_digest[:12]}" / f"{items.key}.safetensors"
+
+    # the study itself
+
+    def read_plan(self) -> Plan:
+        """The plan of the study that was last run here.
+
+        Raises
+        ------
+        InputError
+            The folder holds no study, or one whose record is damaged.
+        """
+        told = _json(self.root / "study.json")
+        if told is None:
+            raise InputError(
+                f"{self.root}: is not the folder of a study (no readable study.json); "
+                f"`tasktransfer run STUDY.yaml --out DIR` makes one"
+            )
+        return make_plan(Study.model_validate(told["study"]), told["model_digests"])
+
+    def changed_keys(self, plan: Plan) -> list[str]:
+        """The keys of the study that differ from the one last run here; empty where there was none."""
+        told = _json(self.root / "study.json")
+        return sorted(_changed(told["study"], _dump(plan.study))) if told else []
+
+    def write_study(self, plan: Plan, text: str, overrides: Sequence[str] = ()) -> None:
+        """Keep a study as it was given and as it was understood; an earlier one goes to ``earlier/``."""
+        verbatim = self.root / "study.yaml"
+        if verbatim.is_file() and (old := verbatim.read_bytes()) != text.encode():
+            kept = self.root / "earlier" / f"study-{hashlib.sha256(old).hexdigest()[:8]}.yaml"
+            kept.parent.mkdir(exist_ok=True)
+            write_text(kept, old.decode("utf-8", "replace"))
+        write_text(verbatim, text)
+        told = {"study": _dump(plan.study), "model_digests": dict(plan.model_digests), "set": list(overrides)}
+        write_text(self.root / "study.json", json.dumps(told, indent=1) + "\n")
 
     # what is there
 
@@ -185,6 +220,19 @@ class Store:
         return table
 
 
+def _dump(study: Study) -> dict[str, Any]:
+    return study.model_dump(mode="json")
+
+
+def _changed(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        if old != new:
+            yield place
+        return
+    for key in {**old, **new}:
+        yield from _changed(old.get(key), new.get(key), f"{place}.{key}".strip("."))
+
+
 def _fingerprint(path: Path) -> dict[str, Any]:
     with path.open("rb") as handle:
         return {"size": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
@@ -244,11 +292,3 @@ def write_table(table: pa.Table, path: Path) -> None:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
-def require_study_folder(root: Path) -> None:
-    """Raise `InputError` where a folder holds no study."""
-    if not (root / "study.json").is_file():
-        raise InputError(
-            f"{root}: is not the folder of a study (no study.json); `run STUDY.yaml --out DIR` makes one"
-        )
