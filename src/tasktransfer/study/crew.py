@@ -111,7 +111,8 @@ class _Hand(threading.Thread):
         if self.process is None:
             self.process = self._start_process()
         stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None and stdout is not None
+        assert stdin is not None
+        assert stdout is not None
         try:
             stdin.write(json.dumps(job) + "\n")
             stdin.flush()

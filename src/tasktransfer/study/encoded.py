@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasktransfer.errors import InputError
+from tasktransfer.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,7 @@ _RAGGED = {"ids_L": 0, "positions_PL": 1, "features_NH": 0, "option_ids_K": 0, "
 def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
     """Write prompts as one safetensors file, under a temporary name first."""
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors: dict[str, torch.Tensor] = {}
@@ -41,6 +42,8 @@ def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
     try:
         save_file(tensors, partial, metadata=told)
         partial.replace(path)
+    except SafetensorError as error:
+        raise OutputError(f"{path}: cannot be written ({error})") from error
     finally:
         partial.unlink(missing_ok=True)
 

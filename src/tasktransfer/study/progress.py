@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -33,8 +34,8 @@ class Progress:
         self.note(text)
 
     def note(self, text: str) -> None:
-        """A line for the log only."""
-        with self.log.open("a", encoding="utf-8") as handle:
+        """A line for the log only; a full disk must not hide the message about it."""
+        with suppress(OSError), self.log.open("a", encoding="utf-8") as handle:
             handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
 
     def advance(self, work: float, text: str) -> None:

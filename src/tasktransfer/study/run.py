@@ -68,7 +68,7 @@ def run_study(
     """Do what is missing of a study.
 
     A cell that fails does not stop the others. Stopped at any moment, by whatever means, the same call goes on
-    where it was. The predictions do not depend on `workers`, `batch` or interruptions.
+    where it was. The predictions do not depend on `workers` or interruptions, the answers not on `batch`.
 
     Parameters
     ----------
@@ -123,6 +123,7 @@ def _run(
     with locked(root):
         store = Store(root)
         progress = Progress(root / "run.log", quiet=quiet)
+        store.sweep()
         _tell_changes(store, plan, progress)
         if text is not None:
             store.write_study(plan, text, overrides)

@@ -104,6 +104,14 @@ class Store:
         told = {"study": _dump(plan.study), "model_digests": dict(plan.model_digests), "set": list(overrides)}
         write_text(self.root / "study.json", json.dumps(told, indent=1) + "\n")
 
+    def sweep(self) -> None:
+        """Take away what a killed run left half-written."""
+        for path in list(self.root.rglob(".*partial-*")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
     # what is there
 
     def is_trained(self, cell: Cell) -> bool:
@@ -169,6 +177,10 @@ class Store:
             for entry in sorted(partial.iterdir()):
                 _replace(entry, final / entry.name)
             self._record(final, _RECORD, [final / name for name in names])
+        except Exception as error:
+            if type(error).__name__ == "SafetensorError":  # not imported: the store needs no torch
+                raise OutputError(f"{final}: cannot be written ({error})") from error
+            raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tasktransfer.errors import OutputError
 from tasktransfer.study.plan import Cell, ItemSet, Plan
 from tasktransfer.study.store import Store
 
@@ -61,17 +60,21 @@ class Workshop:
                     self.prepare(job.model, self.item_sets[job.model, job.key])
                 else:
                     self.finish(self.cells[job.key])
+            return Outcome(job)
         except Exception as error:
-            return self._failed(job, error)
-        return Outcome(job)
+            try:
+                return self._failed(job, error)
+            except OSError as full:
+                return Outcome(job, f"{error}; {full}", fatal=True)
 
     def _failed(self, job: Job, error: Exception) -> Outcome:
         told = f"{type(error).__name__}: {error}"
-        fatal = isinstance(error, OutputError) or "No space left" in told
-        if job.kind == "cell" and not fatal:
+        if isinstance(error, OSError):  # all that is read here is checked elsewhere: this is about writing
+            return Outcome(job, told, fatal=True)
+        if job.kind == "cell":
             trace = traceback.format_exc().splitlines()[-30:]
             self.store.write_error(self.cells[job.key], {"error": told, "trace": "\n".join(trace)})
-        return Outcome(job, told, fatal)
+        return Outcome(job, told)
 
     def model(self, name: str) -> Vlm:
         """A model of the study, loaded when first asked for."""
@@ -121,7 +124,7 @@ class Workshop:
         from tasktransfer.study.finetune import finetune
         from tasktransfer.study.lessons import lessons
 
-        assert cell.method is not None and cell.optimisation is not None
+        assert cell.optimisation is not None
         vlm = self.model(cell.model)
         content, start, course = cell_seed(cell).spawn(3)
         prompts = lessons(

@@ -50,7 +50,7 @@ def mark_answer(text: str, answer: str, letters: str) -> Mark:
 
 
 def mean_relative_accuracy(predicted: float, answer: float) -> float:
-    r"""Share of the thresholds :math:`\theta` = .50, .55 ... .95 with :math:`|\hat y - y| / |y| \le 1 - \theta` [1]_.
+    r"""Share of :math:`\theta` = .50, .55 ... .95 with :math:`|\hat y - y| / |y| \le 1 - \theta` [1]_.
 
     Computed as the reference code does, in floats: an error of 20 % scores 0.6, though exact arithmetic
     gives 0.7. An answer of 0 is right or wrong.
