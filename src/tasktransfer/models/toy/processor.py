@@ -23,7 +23,9 @@ _AREA = 64 * 64
 class ToyProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
     """Images and text to the model's inputs; the parts are read from the signature, so no video part is wanted."""
 
-    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None) -> None:
+    def __init__(
+        self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None
+    ) -> None:
         self.image_token, self.video_token = IMAGE, VIDEO
         self.image_token_id, self.video_token_id = tokenizer.convert_tokens_to_ids([IMAGE, VIDEO])
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)

@@ -15,7 +15,17 @@ from tasktransfer.tasks.toyworld.layout import CHANNELS, GRID, ORDINALS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CHAT_TEMPLATE", "END", "IMAGE", "SPECIAL", "VIDEO", "new_tokenizer", "split_words", "vocabulary"]
+__all__ = [
+    "CHAT_TEMPLATE",
+    "END",
+    "IMAGE",
+    "SPECIAL",
+    "VIDEO",
+    "new_tokenizer",
+    "prompt_text",
+    "split_words",
+    "vocabulary",
+]
 
 IMAGE, VIDEO, VISION_START, VISION_END = "<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
@@ -83,3 +93,10 @@ def new_tokenizer(words: list[str]) -> Any:
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+def prompt_text(question: str, choices: tuple[str, ...]) -> str:
+    """The question and one line for each option, as the user's turn has it after the images."""
+    return "\n".join(
+        (question, *(f"({letter}) {text}" for letter, text in zip("ABCDEFGH", choices, strict=False)))
+    )

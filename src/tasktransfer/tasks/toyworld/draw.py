@@ -51,7 +51,7 @@ class Drawn(NamedTuple):
 
 
 def split_of(digest: bytes) -> str:
-    """The split that a scene belongs to: half of all scenes are for pretraining, a quarter each to train and test."""
+    """The split that a scene belongs to: half of all are for pretraining, a quarter each for training and test."""
     return (SPLITS[0], SPLITS[0], SPLITS[1], SPLITS[2])[digest[0] % 4]
 
 

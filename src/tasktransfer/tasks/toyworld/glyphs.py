@@ -42,7 +42,10 @@ def _pictures() -> dict[str, tuple[Mask, Mask]]:
     }
     two = {
         "hold": (_bar(14, 4), _bar(13, 3, 0, -5) | _bar(13, 3, 0, 5) | _bar(3, 13, 5)),
-        "cut": (np.asarray((_y <= 6) & ((_x + 8) % 5 <= (_y + 7) / 2.6)), np.asarray((_x >= -6) & (abs(_x + _y) <= 2))),
+        "cut": (
+            np.asarray((_y <= 6) & ((_x + 8) % 5 <= (_y + 7) / 2.6)),
+            np.asarray((_x >= -6) & (abs(_x + _y) <= 2)),
+        ),
         "hit": (_bar(14, 8, 0, -2) | _bar(3, 13), np.asarray(abs(_x) + abs(_y) <= 7)),
         "pour": (np.asarray(abs(abs(_x) + _y / 2 - 3) <= 1.6), _bar(3, 13, -5) | _bar(13, 3, 0, 5)),
     }

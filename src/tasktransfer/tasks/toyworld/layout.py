@@ -78,12 +78,13 @@ class Layout:
 
     def __getitem__(self, channel: str) -> NDArray[np.int8]:
         """The (I, R, C) indices of one channel, writable."""
-        return self.words[_CHANNEL[channel]]
+        grid: NDArray[np.int8] = self.words[_CHANNEL[channel]]
+        return grid
 
     @property
     def n_images(self) -> int:
         """Pictures of the item."""
-        return self.words.shape[1]
+        return int(self.words.shape[1])
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,20 @@ _CHOICES = ("point A", "point B", "point C", "point D")
 _CELLS = GRID * GRID
 
 
-def _probes(layout: Layout, channel: str, name: str, reference: int, points: np.ndarray, answer: int) -> list:
+def _probes(
+    layout: Layout, channel: str, name: str, reference: int, points: np.ndarray, answer: int
+) -> list[tuple[str, str]]:
     words = CHANNELS[channel]
     told = [(f"{name} REF", words[layout[channel][0].flat[reference]])]
     told += [
         (f"{name} {letter}", words[layout[channel][1].flat[cell]])
         for letter, cell in zip("ABCD", points, strict=True)
     ]
-    return [*told, *[(f"same {name} REF", "ABCD"[answer])] * 3]
+    told += [
+        (f"same {probe.removesuffix(letter)}{word}", letter)
+        for (probe, word), letter in zip(told[1:], "ABCD", strict=True)
+    ]
+    return [*told, *[(f"same {name} REF", "ABCD"[answer])] * 4]
 
 
 def _mark(layout: Layout, reference: int, points: np.ndarray) -> None:
@@ -39,12 +45,14 @@ def visual_correspondence(rng: np.random.Generator, answer: int, difficulty: flo
         if len(np.unique(colour[0])) >= 4:
             break
     dy, dx = rng.integers(-1, 2, 2)
+    if rng.random() > difficulty:
+        dy = 0
     colour[1] = np.roll(colour[0], (dy, dx), (0, 1))
     moved = np.roll(np.arange(_CELLS).reshape(GRID, GRID), (dy, dx), (0, 1)).ravel()  # old cell by new cell
     order = rng.permutation(_CELLS)
     reference = int(order[0])
     seen = {int(colour[0].flat[reference])}
-    wrong = []
+    wrong: list[int] = []
     for cell in order:
         if (value := int(colour[1].flat[cell])) not in seen and len(wrong) < 3:
             seen.add(value)
@@ -57,7 +65,9 @@ def visual_correspondence(rng: np.random.Generator, answer: int, difficulty: flo
     return Scene(layout, question, _CHOICES, "ABCD"[answer], tuple(probes))
 
 
-def _strew(rng: np.random.Generator, layout: Layout, image: int, words: tuple[str, ...], colour: int) -> np.ndarray:
+def _strew(
+    rng: np.random.Generator, layout: Layout, image: int, words: tuple[str, ...], colour: int
+) -> np.ndarray:
     """Put one thing of each word into cells of an image; returns the cells."""
     cells = rng.choice(_CELLS, len(words), replace=False)
     layout["shape"][image].flat[cells] = [word_index("shape", word) for word in words]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasktransfer.tasks.toyworld.glyphs import GLYPHS, N_JITTER, STYLE_TEXTURES, depth_texture
-from tasktransfer.tasks.toyworld.layout import CELL, GRID, SIDE, Layout, word_index
+from tasktransfer.tasks.toyworld.layout import CELL, SIDE, Layout, word_index
 
 __all__ = ["MARK_COLOURS", "render"]
 
@@ -48,7 +48,9 @@ def render(layout: Layout, rng: np.random.Generator, *, difficulty: float = 0.5)
     0.2 to 0.5 ms an item.
     """
     n = layout.n_images
-    images = np.repeat(rng.uniform(150, 190, (n, 1, 1, 1)).astype(np.float32), SIDE, 1).repeat(SIDE, 2).repeat(3, 3)
+    images = (
+        np.repeat(rng.uniform(150, 190, (n, 1, 1, 1)).astype(np.float32), SIDE, 1).repeat(SIDE, 2).repeat(3, 3)
+    )
     _draw_ground(images, layout, rng, difficulty)
     _draw_shapes(images, layout, rng)
     _draw_styles(images, layout)
@@ -102,7 +104,7 @@ def _draw_edits(images: Pixels, layout: Layout, rng: np.random.Generator) -> Non
     """Speckle of saturated colour: what an edited cell looks like."""
     for i, row, column in np.argwhere(layout["edit"]):
         y, x = row * CELL, column * CELL
-        images[i, y : y + CELL, x : x + CELL] += rng.choice(np.float32([-75, 75]), (CELL, CELL, 3))
+        images[i, y : y + CELL, x : x + CELL] += 75 * rng.choice([-1, 1], (CELL, CELL, 3))
 
 
 def _draw_boxes(images: Pixels, layout: Layout, rng: np.random.Generator) -> None:
@@ -126,5 +128,3 @@ def _draw_marks(images: Pixels, layout: Layout, rng: np.random.Generator) -> Non
         dy, dx = rng.integers(0, 3, 2) + (CELL - _MARK - 2) * rng.integers(0, 2, 2)
         y, x = row * CELL + dy, column * CELL + dx
         images[i, y : y + _MARK, x : x + _MARK] = MARK_COLOURS[mark[i, row, column] - 1]
-
-

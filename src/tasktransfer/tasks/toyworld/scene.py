@@ -33,7 +33,8 @@ def counting(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
     counts = np.bincount(colours, minlength=len(COLOURS) + 1)
     probes = [(f"count {name}", str(counts[k + 1])) for k, name in enumerate(COLOURS) if 0 < counts[k + 1] <= 5]
     listed = " ".join(f"({letter}) {number}" for letter, number in zip("ABCD", numbers, strict=True))
-    probes += [(f"count {COLOURS[target]}", str(n)), (f"pick {n} {listed}", "ABCD"[answer])]
+    probes += [(f"count {COLOURS[target]}", str(n))]
+    probes += [(f"pick {number} {listed}", letter) for letter, number in zip("ABCD", numbers, strict=True)][:3]
     question = f"How many {COLOURS[target]} objects are there?"
     return Scene(layout, question, tuple(map(str, numbers)), "ABCD"[answer], tuple(probes))
 

@@ -30,6 +30,8 @@ def appearance_order(rng: np.random.Generator, answer: int, difficulty: float) -
     probes = [(f"start {name}", ORDINALS[start]) for name, start in zip(names, starts, strict=True)]
     earlier, later = (names[0], names[1]) if answer == 0 else (names[1], names[0])
     probes += [(f"before {earlier} {later}", "yes"), (f"before {later} {earlier}", "no")]
+    listed = f"(A) {names[0]} (B) {names[1]}"
+    probes += [(f"pick {names[0]} {listed}", "A"), (f"pick {names[1]} {listed}", "B")]
     question = "Which object appears first in the video?"
     return Scene(layout, question, (names[0], names[1]), "AB"[answer], tuple(probes))
 
@@ -47,7 +49,9 @@ def video_counting(rng: np.random.Generator, answer: int, difficulty: float) -> 
         scatter(rng, layout, frame, rng.choice(_CELLS, here.sum(), replace=False), colours[here])
     counts = np.bincount(colours, minlength=len(COLOURS) + 1)
     probes = [
-        (f"total {name}", str(counts[k + 1])) for k, name in enumerate(COLOURS) if 0 < counts[k + 1] <= MOST_COUNTED
+        (f"total {name}", str(counts[k + 1]))
+        for k, name in enumerate(COLOURS)
+        if 0 < counts[k + 1] <= MOST_COUNTED
     ]
     probes += [(f"total {COLOURS[target]}", str(n))]
     question = f"How many {COLOURS[target]} objects pass in the video?"

@@ -26,6 +26,7 @@ _HALF = GRID // 2
 def _matched(name: str, words: list[str], answer: int) -> list[tuple[str, str]]:
     """Probes of a word for each picture and of which one matches the first."""
     told = [(f"{name} {ordinal}", word) for ordinal, word in zip(ORDINALS, words, strict=False)]
+    told.append((f"match {name} {words[2 - answer]}", ORDINALS[2 - answer]))
     return [*told, *[(f"match {name} first", ORDINALS[1 + answer])] * 3]
 
 
@@ -89,7 +90,9 @@ def forensic_detection(rng: np.random.Generator, answer: int, difficulty: float)
     layout = Layout.blank(4)
     for image in range(4):
         cells = rng.choice(_CELLS, int(rng.integers(4, 9)), replace=False)
-        layout["shape"][image].flat[cells] = word_index("shape", SHAPES[0]) + rng.integers(len(SHAPES), size=len(cells))
+        layout["shape"][image].flat[cells] = word_index("shape", SHAPES[0]) + rng.integers(
+            len(SHAPES), size=len(cells)
+        )
         layout["colour"][image].flat[cells] = rng.integers(1, len(COLOURS) + 1, len(cells))
         if image != answer:
             most = 1 if rng.random() < 0.5 * difficulty else 4
