@@ -96,3 +96,16 @@ def write_task(folder: Path, items: list[Item], *, splits: tuple[str, ...] = ("t
                    "choices": list(item.choices), "split": splits[number % len(splits)]}  # fmt: skip
             handle.write(json.dumps(row) + "\n")
     return folder
+
+
+def number_items(n_items: int, *, seed: int = 0) -> list[Item]:
+    """Items without options: how many squares?"""
+    rng = np.random.default_rng(seed)
+    items = []
+    for number in range(n_items):
+        picture = np.full((32, 32, 3), 40, dtype=np.uint8)
+        count = int(rng.integers(1, 5))
+        for place in range(count):
+            picture[4:10, 2 + 8 * place : 6 + 8 * place] = 220
+        items.append(Item(f"n{number}", (Image.fromarray(picture),), "how many square ?", (), str(count)))
+    return items

@@ -7,7 +7,6 @@ The vision tower is frozen throughout, so what it makes of an image never change
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import warnings
 from collections.abc import Iterator
@@ -111,6 +110,7 @@ def load_model(folder: Path, *, dtype: str = "float32", device: str = "cpu") -> 
     """
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     family = family_of(folder)
     loader = getattr(transformers, family.model_class)
@@ -124,7 +124,7 @@ def load_model(folder: Path, *, dtype: str = "float32", device: str = "cpu") -> 
             local_files_only=True,
         )
         processor = family.load_processor(folder)
-    except (OSError, ValueError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{folder}: the model cannot be loaded ({str(error).splitlines()[0]})") from error
     model.requires_grad_(False)
     return Vlm(model.eval().to(device), processor, family)

@@ -169,7 +169,7 @@ def check_study(text: str, *, name: str = "study", folder: Path = Path(), overri
     for assignment in overrides:
         set_value(values, assignment)
     filled = _filled(values, folder)
-    faults = [*marked.faults, *_name_faults(filled, folder)]
+    faults = [*marked.faults, *_name_faults(filled, own_targets="targets" in values)]
     try:
         study = Study.model_validate(filled)
     except ValidationError as error:
@@ -222,23 +222,22 @@ def _absolute(weights: str, folder: Path) -> str:
     return weights
 
 
-def _name_faults(values: dict[str, Any], folder: Path) -> Iterator[Fault]:
+def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault]:
     """What types cannot tell: unknown tasks and models, paths that are not there, things named twice."""
     own = values.get("tasks") if isinstance(values.get("tasks"), dict) else {}
     known = [*KNOWN_TASKS, *map(str, own or {})]
-    for key in ("sources", "targets"):
+    for key in ("sources", "targets") if own_targets else ("sources",):
         names = values.get(key)
         for number, task in enumerate(names if isinstance(names, list) else []):
             if isinstance(task, str) and task not in known:
                 yield Fault((key, number), f"unknown task {task!r}{_nearest(task, known)}")
-    for key in ("sources", "targets", "seeds", "controls", "per_source_controls"):
+    for key in ("sources", *(["targets"] if own_targets else []), "seeds", "controls", "per_source_controls"):
         names = values.get(key)
-        if isinstance(names, list) and not (key == "targets" and names == values.get("sources")):
-            yield from _repeats(key, names)
+        yield from _repeats(key, names if isinstance(names, list) else [])
     for name, place in (own or {}).items():
         if name in KNOWN_TASKS:
             yield Fault(("tasks", name), "is the name of a built-in task; choose another")
-        if isinstance(place, str) and not _FUNCTION.fullmatch(place) and not (folder / place).is_dir():
+        if isinstance(place, str) and not _FUNCTION.fullmatch(place) and not Path(place).is_dir():
             yield Fault(("tasks", name), f"no such folder: {place}")
     models = values.get("models")
     for name, choice in models.items() if isinstance(models, dict) else ():
@@ -302,6 +301,8 @@ def _in_words(found: Any, place: Place) -> str:
         accepted = found["ctx"]["expected"]
         hint = closest(given, re.findall(r"'([^']+)'", accepted))
         return f"is {given!r}{hint}; accepted is {accepted}"
+    if kind == "string_pattern_mismatch":
+        return f"is {quoted([given])}; a name holds no / \\ = and neither begins nor ends with a space"
     message = found["msg"].removeprefix("Input ").removeprefix("Value error, ")
     return f"is {quoted([given])}; it {message}" if message.startswith("should") else message
 

@@ -54,10 +54,11 @@ class FolderTask:
         if found < n_items:
             raise InputError(f"{self.folder}: has {found} items of split {split!r}, {n_items} are asked for")
 
-    def digest(self) -> str:
-        """SHA-256 over the rows and the bytes of their images; the place does not count."""
+    def digest(self, split: str, n_items: int) -> str:
+        """SHA-256 over those items and the bytes of their images; the place does not count."""
+        self.require(split, n_items)
         whole = hashlib.sha256()
-        for row in self.rows:
+        for row in [row for row in self.rows if row["split"] == split][:n_items]:
             whole.update(json.dumps(row, sort_keys=True).encode())
             for name in row["images"]:
                 whole.update(hashlib.sha256((self.folder / name).read_bytes()).digest())

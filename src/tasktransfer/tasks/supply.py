@@ -7,11 +7,10 @@ import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from tasktransfer.errors import InputError, closest
-from tasktransfer.tasks.files import FolderTask, read_folder_task
+from tasktransfer.tasks.files import read_folder_task
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.toyworld import TOY_TASKS
 
@@ -31,7 +30,7 @@ class Supply:
     name
         As the study calls it.
     label_version
-        Which release of the answers it gives.
+        Which release of the answers it gives; empty where there is but one.
     draw
         ``(split, n_items)`` -> the items, always the same ones.
     digest
@@ -67,13 +66,7 @@ def open_task(name: str, place: str | None = None, *, seed: int = 0) -> Supply:
     if _FUNCTION.fullmatch(place):
         return _own_function(name, place, seed)
     task = read_folder_task(Path(place))
-    whole = task.digest()
-    return Supply(name, f"sha256:{whole[:12]}", task.draw, partial(_folder_digest, task, whole))
-
-
-def _folder_digest(task: FolderTask, whole: str, split: str, n_items: int) -> str:
-    task.require(split, n_items)
-    return hashlib.sha256(f"{whole} {split} {n_items}".encode()).hexdigest()
+    return Supply(name, "", task.draw, task.digest)
 
 
 def _drawn(name: str, seed: int) -> Supply:
