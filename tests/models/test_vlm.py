@@ -22,8 +22,8 @@ from tasktransfer.models.vlm import (
     whole_decoder,
 )
 from tasktransfer.study.finetune import answer_loss
-from tests.models.tiny import colour_items
 from tests.models.test_answering import direct_inputs
+from tests.models.tiny import colour_items
 
 LORA = {"r": 2, "alpha": 4, "dropout": 0.0, "layers": "attention", "name": "tiny"}
 

@@ -33,8 +33,6 @@ def test_an_adapter_answers_the_same_with_plain_peft(bench, reference):
             logits = adapted(**direct_inputs(processor, item)).logits[0, -1]
         options = logits.log_softmax(-1)[letters[: len(item.choices)]]
         assert "ABCD"[int(options.argmax())] == row.predicted
-        assert torch.allclose(
-            options, torch.tensor(row.option_loglikelihoods).float(), atol=1e-4
-        )
+        assert torch.allclose(options, torch.tensor(row.option_loglikelihoods).float(), atol=1e-4)
     told = zip(ours["option_loglikelihoods"], base["option_loglikelihoods"], strict=True)
     assert any(abs(a[0] - b[0]) > 1e-2 for a, b in told)

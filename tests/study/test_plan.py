@@ -34,7 +34,10 @@ def test_untouched_finetunes_and_controls(planned):
     assert planned["base", "", None].key.startswith("toy-base-")
     assert planned["finetune", "toy_jigsaw", 1].key.startswith("toy-toy_jigsaw-seed1-")
     assert planned["control", "format-only", 0].key.startswith("toy-format-only-seed0-")
-    assert [items.task for items in planned["control", "format-only", 0].training] == ["toy_jigsaw", "toy_relative_depth"]
+    assert [items.task for items in planned["control", "format-only", 0].training] == [
+        "toy_jigsaw",
+        "toy_relative_depth",
+    ]
 
 
 CHANGES = {
@@ -68,7 +71,9 @@ def test_other_weights_are_another_cell(planned):
 
 
 def test_controls_per_source():
-    names = [source for kind, source, seed in cells(GOOD + "per_source_controls: [shuffled]") if "shuffled" in source]
+    names = [
+        source for kind, source, seed in cells(GOOD + "per_source_controls: [shuffled]") if "shuffled" in source
+    ]
     assert sorted(set(names)) == ["shuffled: toy_jigsaw", "shuffled: toy_relative_depth"]
 
 

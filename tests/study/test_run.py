@@ -146,7 +146,9 @@ def test_variants_share_the_untouched_model(bench, tmp_path):
     assert len(cells_of(tmp_path / "out", "base")) == 1
     models = result.predictions.groupby("model")["kind"].nunique()
     assert models.to_dict() == {"tiny / lora": 2, "tiny / full": 2, "tiny / half": 2}
-    curves = [len((cell / "metrics.jsonl").read_text().splitlines()) for cell in cells_of(tmp_path / "out", "half")]
+    curves = [
+        len((cell / "metrics.jsonl").read_text().splitlines()) for cell in cells_of(tmp_path / "out", "half")
+    ]
     assert curves == [2]
 
 
@@ -211,7 +213,7 @@ def test_options_out_of_range_are_refused(bench, tmp_path):
         run_study(bench / "study.yaml", tmp_path / "out", workers=0)
 
 
-def test_training_is_checked_for_each_source(bench, reference):
+def test_training_is_checked_for_each_source(reference):
     checks = pd.read_csv(reference / "trained.csv", keep_default_na=False)
     assert checks["source"].tolist() == ["one", "two", "format-only"]
     assert (checks["first_loss"].astype(float) > 0).all()

@@ -70,12 +70,13 @@ def _tokens(prompt: Prompt, with_target: bool) -> tuple[torch.Tensor, torch.Tens
 
 def hidden_states(vlm: Vlm, batch: Batch) -> torch.Tensor:
     """Run the language model; the last hidden states ``(B, L, H)``."""
-    return vlm.decoder(  # type: ignore[no-any-return]
+    states_BLH: torch.Tensor = vlm.decoder(
         inputs_embeds=batch.embeds_BLH,
         attention_mask=batch.mask_BL,
         position_ids=batch.positions_PBL,
         use_cache=False,
     ).last_hidden_state
+    return states_BLH
 
 
 def option_likelihoods(

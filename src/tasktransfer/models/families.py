@@ -88,8 +88,11 @@ def _chat_template(folder: Path, tokenizer: Any) -> str:
 def _multimodal_positions(
     model: Any, ids_L: torch.Tensor, types_L: torch.Tensor, grids: torch.Tensor
 ) -> torch.Tensor:
-    positions, _ = model.model.get_rope_index(ids_L[None], mm_token_type_ids=types_L[None], image_grid_thw=grids)
-    return positions[:, 0]  # type: ignore[no-any-return]
+    positions_PBL: torch.Tensor
+    positions_PBL, _ = model.model.get_rope_index(
+        ids_L[None], mm_token_type_ids=types_L[None], image_grid_thw=grids
+    )
+    return positions_PBL[:, 0]
 
 
 FAMILIES: dict[str, Family] = {

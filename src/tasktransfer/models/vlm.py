@@ -66,7 +66,8 @@ class Vlm:
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
-        return self.head.weight.device  # type: ignore[no-any-return]
+        device: torch.device = self.head.weight.device
+        return device
 
 
 def locate_weights(name: str, revision: str | None = None) -> Path:

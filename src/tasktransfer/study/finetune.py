@@ -77,7 +77,9 @@ def answer_loss(vlm: Vlm, prompts: Sequence[Prompt]) -> torch.Tensor:
 
     batch = pad(vlm, prompts, with_target=True)
     states_BLH = hidden_states(vlm, batch)
-    rows, places, wanted = [], [], []
+    rows: list[int] = []
+    places: list[int] = []
+    wanted: list[torch.Tensor] = []
     for row, prompt in enumerate(prompts):
         before = len(prompt.ids_L) - 1  # the place that foretells the first token of the answer
         rows += [row] * len(prompt.target_ids_A)

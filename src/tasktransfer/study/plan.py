@@ -157,7 +157,7 @@ def make_plan(study: Study, model_digests: Mapping[str, str]) -> Plan:
     cells = [
         cell
         for model in study.models
-        for variant in study.variants or {"": None}
+        for variant in [*study.variants] or [""]
         for cell in _Maker(study, model, variant, model_digests[model], targets).cells(sources)
     ]
     return Plan(study, tuple(cells), supplies, model_digests)

@@ -58,9 +58,9 @@ class Method(_Part):
     """What is trained: a LoRA adapter on the language model, or all of the language model."""
 
     kind: Literal["lora", "full"] = "lora"
-    r: int = Field(8, ge=1, strict=True)
-    alpha: float = Field(16, gt=0)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    r: int = Field(default=8, ge=1, strict=True)
+    alpha: float = Field(default=16, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     layers: Literal["attention", "attention+mlp"] = "attention+mlp"
 
 
@@ -70,29 +70,29 @@ class Optimisation(_Part):
     With `stop` below 1 training ends after that share of the steps, on the schedule of all of them.
     """
 
-    lr: float = Field(1e-3, gt=0)
-    steps: int = Field(60, ge=1, strict=True)
-    batch: int = Field(16, ge=1, strict=True)
-    warmup: float = Field(0.1, ge=0, lt=1)
+    lr: float = Field(default=1e-3, gt=0)
+    steps: int = Field(default=60, ge=1, strict=True)
+    batch: int = Field(default=16, ge=1, strict=True)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["cosine", "constant"] = "cosine"
-    weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(1.0, gt=0)
-    stop: float = Field(1.0, gt=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    stop: float = Field(default=1.0, gt=0, le=1)
 
 
 class ItemCounts(_Part):
     """Items trained on per source, and asked per target."""
 
-    source: int = Field(256, ge=1, strict=True)
-    target: int = Field(64, ge=1, strict=True)
+    source: int = Field(default=256, ge=1, strict=True)
+    target: int = Field(default=64, ge=1, strict=True)
 
 
 class Evaluation(_Part):
     """How answers are had. Items without options are always generated, on all items."""
 
-    scorers: tuple[Literal["likelihood", "generation"], ...] = Field(("likelihood",), min_length=1)
-    generation_items: int | None = Field(None, ge=1, strict=True)
-    max_new_tokens: int = Field(8, ge=1, strict=True)
+    scorers: tuple[Literal["likelihood", "generation"], ...] = Field(default=("likelihood",), min_length=1)
+    generation_items: int | None = Field(default=None, ge=1, strict=True)
+    max_new_tokens: int = Field(default=8, ge=1, strict=True)
 
 
 class Variant(_Part):
@@ -179,30 +179,31 @@ def check_study(text: str, *, name: str = "study", folder: Path = Path(), overri
     return study
 
 
-def study_from_dump(values: dict[str, Any]) -> Study:
-    """The study that `Study.model_dump` described."""
-    return Study.model_validate(values)
-
-
 def _filled(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Shorthands written out: targets default to the sources, variants to the study, paths to absolute ones."""
     filled = copy.deepcopy(values)
     if "targets" not in filled and "sources" in filled:
         filled["targets"] = filled["sources"]
-    models = filled.get("models")
-    for key, choice in models.items() if isinstance(models, dict) else ():
+    models = _mapping(filled, "models")
+    for key, choice in models.items():
         given = {"weights": choice} if isinstance(choice, str) else choice
         if isinstance(given, dict) and isinstance(given.get("weights"), str):
             models[key] = given | {"weights": _absolute(given["weights"], folder)}
-    tasks = filled.get("tasks")
-    for key, place in tasks.items() if isinstance(tasks, dict) else ():
+    tasks = _mapping(filled, "tasks")
+    for key, place in tasks.items():
         if isinstance(place, str) and not _FUNCTION.fullmatch(place):
             tasks[key] = str((folder / Path(place).expanduser()).resolve())
-    variants = filled.get("variants")
-    for key, variant in variants.items() if isinstance(variants, dict) else ():
+    variants = _mapping(filled, "variants")
+    for key, variant in variants.items():
         if isinstance(variant, dict) or variant is None:
             variants[key] = _merged(filled, variant or {})
     return filled
+
+
+def _mapping(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """The mapping of a key; an empty one where there is something else."""
+    found = values.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _merged(study: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
@@ -224,8 +225,8 @@ def _absolute(weights: str, folder: Path) -> str:
 
 def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault]:
     """What types cannot tell: unknown tasks and models, paths that are not there, things named twice."""
-    own = values.get("tasks") if isinstance(values.get("tasks"), dict) else {}
-    known = [*KNOWN_TASKS, *map(str, own or {})]
+    own = _mapping(values, "tasks")
+    known = [*KNOWN_TASKS, *map(str, own)]
     for key in ("sources", "targets") if own_targets else ("sources",):
         names = values.get(key)
         for number, task in enumerate(names if isinstance(names, list) else []):
@@ -234,13 +235,12 @@ def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault
     for key in ("sources", *(["targets"] if own_targets else []), "seeds", "controls", "per_source_controls"):
         names = values.get(key)
         yield from _repeats(key, names if isinstance(names, list) else [])
-    for name, place in (own or {}).items():
+    for name, place in own.items():
         if name in KNOWN_TASKS:
             yield Fault(("tasks", name), "is the name of a built-in task; choose another")
         if isinstance(place, str) and not _FUNCTION.fullmatch(place) and not Path(place).is_dir():
             yield Fault(("tasks", name), f"no such folder: {place}")
-    models = values.get("models")
-    for name, choice in models.items() if isinstance(models, dict) else ():
+    for name, choice in _mapping(values, "models").items():
         weights = choice.get("weights") if isinstance(choice, dict) else None
         if isinstance(weights, str) and (message := _weights_fault(weights)):
             yield Fault(("models", str(name)), message)
@@ -330,4 +330,4 @@ def _told(faults: Sequence[Fault], marked: Marked, name: str) -> str:
 
 def study_text(study: Study) -> str:
     """A study as YAML, for one that was made in Python."""
-    return yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
+    return str(yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False))

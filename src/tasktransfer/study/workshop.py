@@ -164,8 +164,14 @@ class Workshop:
                 yield list(named.values()), save_all
             return
         torch.manual_seed(int(start.generate_state(1)[0]))
-        how = {"r": method.r, "alpha": method.alpha, "dropout": method.dropout, "layers": method.layers}
-        with lora(vlm, **how, name=self._base_name(cell)) as adapted:
+        with lora(
+            vlm,
+            r=method.r,
+            alpha=method.alpha,
+            dropout=method.dropout,
+            layers=method.layers,
+            name=self._base_name(cell),
+        ) as adapted:
             weights = [weight for weight in adapted.parameters() if weight.requires_grad]
             yield weights, lambda folder: adapted.save_pretrained(folder / "adapter", save_embedding_layers=False)
 
