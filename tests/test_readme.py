@@ -35,11 +35,13 @@ def test_the_readme_has_commands_and_python():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_runs(command, workplace):
+    if " run " in command or " plan " in command:
+        pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
     arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
-    subprocess.run(arguments, cwd=workplace, check=True, capture_output=True)
+    subprocess.run(arguments, cwd=workplace, check=True, capture_output=True, timeout=300)
     if "--out" in arguments:
         out = workplace / arguments[arguments.index("--out") + 1]
-        assert (out / "summary.json").is_file()
+        assert list(out.rglob("summary.json"))
 
 
 def test_python_runs(workplace):

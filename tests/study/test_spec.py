@@ -25,7 +25,7 @@ FAULTS = {
         ":5  targets.0: unknown task 'toy_jigsow' (did you mean 'toy_jigsaw'?)",
     ),
     "bare task": (GOOD + "targets: [jigsaw]", "unknown task 'jigsaw' (did you mean 'toy_jigsaw'?)"),
-    "unknown model": (GOOD.replace("toy: toy", "m: tyo"), ":2  models.m: unknown model 'tyo' (did you mean 'toy'?"),
+    "no such model": (GOOD.replace("toy: toy", "m: tyo"), "models.m: unknown model 'tyo' (did you mean 'toy'?"),
     "missing model folder": (GOOD.replace("toy: toy", "m: ./nowhere"), "models.m: no such folder: "),
     "missing task folder": (GOOD + "tasks: {mine: ./nowhere}", ":5  tasks.mine: no such folder: "),
     "task under a built-in name": (GOOD + "tasks: {toy_jigsaw: .}", "is the name of a built-in task"),
