@@ -15,11 +15,18 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("tasktransfer ")]
+def commands_in(text: str) -> list[str]:
+    return [
+        line for block in blocks("sh", text) for line in block.splitlines() if line.startswith("tasktransfer ")
+    ]
+
+
+# section by section, since a command may stand on what one before it wrote
+COMMANDS = [found for section in re.split(r"^## ", README, flags=re.MULTILINE) if (found := commands_in(section))]
 
 
 @pytest.fixture
@@ -29,19 +36,20 @@ def workplace(tmp_path: Path) -> Path:
 
 
 def test_the_readme_has_commands_and_python():
-    assert len(COMMANDS) >= 3
+    assert sum(map(len, COMMANDS)) >= 3
     assert len(blocks("python")) == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command_runs(command, workplace):
-    if " run " in command or " plan " in command:
+@pytest.mark.parametrize("commands", COMMANDS, ids=lambda commands: commands[0])
+def test_commands_of_a_section_run_in_order(commands, workplace):
+    if any(" run " in command for command in commands):
         pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
-    arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
-    subprocess.run(arguments, cwd=workplace, check=True, capture_output=True, timeout=300)
-    if "--out" in arguments:
-        out = workplace / arguments[arguments.index("--out") + 1]
-        assert list(out.rglob("summary.json"))
+    for command in commands:
+        arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
+        subprocess.run(arguments, cwd=workplace, check=True, capture_output=True)
+        if "--out" in arguments:
+            out = workplace / arguments[arguments.index("--out") + 1]
+            assert out.is_file() if out.suffix else list(out.rglob("summary.json"))
 
 
 def test_python_runs(workplace):

@@ -22,6 +22,7 @@ _HOME = {
     "run_study": "study.run",
     # in
     "read_accuracies": "importers.inputs",
+    "read_harness_logs": "importers.harnesses",
     "recover_counts": "importers.published",
     "find_task": "tasks",
     "simulate_study": "analysis.simulation",
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from tasktransfer.errors import OutputError as OutputError
     from tasktransfer.errors import SettingsError as SettingsError
     from tasktransfer.errors import TaskTransferError as TaskTransferError
+    from tasktransfer.importers.harnesses import read_harness_logs as read_harness_logs
     from tasktransfer.importers.inputs import read_accuracies as read_accuracies
     from tasktransfer.importers.published import recover_counts as recover_counts
     from tasktransfer.report.figures import write_figures as write_figures

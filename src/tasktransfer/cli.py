@@ -153,6 +153,22 @@ def demo(
         typer.echo(line)
 
 
+@app.command("import")
+def import_logs(
+    manifest: Annotated[Path, typer.Option(help="Which log is which run; drafted when the file is not there.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATHS]...", help="Folders to look for logs in.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")] = Path("predictions.parquet"),
+) -> None:
+    """Read logs of lmms-eval, VLMEvalKit, EvalScope or Inspect AI as a table for analyze."""
+    from tasktransfer.importers.import_lines import draft_lines, import_lines
+
+    lines = import_lines(manifest, paths or [], out) if manifest.exists() else draft_lines(manifest, paths or [])
+    for line in lines:
+        typer.echo(line, err=line.startswith("note: "))
+
+
 add_study_commands(app)
 
 

@@ -84,6 +84,11 @@ TRANSFER_COLUMNS = (
     "high",
     "p_value",
     "q_value",
+    "q_by_target",
+    "p_adapters",
+    "se_items",
+    "se_seeds",
+    "df",
     "n_seeds",
     "seed_sd",
     "n_items",
@@ -156,10 +161,12 @@ def _read_parquet(path: Path) -> RawTable:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        # names repeat: a code a row instead of a text a row, from the file on
+        kinds = {field.name: field.type for field in pq.read_schema(path)}
+        texts = [name for name, kind in kinds.items() if pa.types.is_string(kind)]
+        table = pq.read_table(path, read_dictionary=texts)
         for position, kind in enumerate(table.schema.types):
             if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-                # names repeat: a code a row instead of a text a row
                 encoded = table.column(position).combine_chunks().dictionary_encode()
                 table = table.set_column(position, table.schema.names[position], encoded)
         frame = table.to_pandas()
@@ -225,22 +232,34 @@ def header_hint(raw: RawTable, columns: Iterable[str]) -> str:
     return ""
 
 
-def text_column(raw: RawTable, column: str, *, empty: bool = True) -> pd.Series:
-    """A column as text, exactly as given; null is the empty string, 3.0 is ``"3"``."""
+def text_column(raw: RawTable, column: str, *, empty: bool = True, categories: bool = False) -> pd.Series:
+    """A column as text, exactly as given; null is the empty string, 3.0 is ``"3"``.
+
+    With `categories` as categories of text, a few bytes a row.
+    """
     values = raw.frame[column]
     if isinstance(values.dtype, pd.CategoricalDtype):
         names = [*(name if isinstance(name, str) else str(name) for name in values.cat.categories), ""]
-        texts = np.array(names, dtype=object)[values.cat.codes]  # null is code -1, the last name
-        values = pd.Series(texts, index=values.index, dtype=object)
+        codes, unique = pd.factorize(np.array(names, dtype=object))
+        of_row = codes[values.cat.codes]  # null is code -1, the last name
+        if categories:
+            text = pd.Series(pd.Categorical.from_codes(of_row, unique), index=values.index)
+            _refuse_empty(raw, column, text, empty)
+            return text
+        values = pd.Series(unique[of_row], index=values.index, dtype=object)
     elif pd.api.types.is_float_dtype(values):
         values = values.map(lambda v: "" if pd.isna(v) else str(int(v)) if float(v).is_integer() else str(v))
     else:
         values = values.map(lambda v: v if isinstance(v, str) else "" if pd.isna(v) else str(v))
-    text = values.astype(object)
+    text = values.astype("category" if categories else object)
+    _refuse_empty(raw, column, text, empty)
+    return text
+
+
+def _refuse_empty(raw: RawTable, column: str, text: pd.Series, empty: bool) -> None:
     if not empty and (text == "").any():
         position = int(np.flatnonzero((text == "").to_numpy())[0])
         raise InputError(f"{raw.at(position)}: column {column!r} is empty; a name is needed there")
-    return text
 
 
 def number_column(

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tasktransfer.analysis.crossed import crossed_mean, gain_interval, mcnemar_p_value, pgf_interval
-from tasktransfer.analysis.items import cells_of_items
+from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval
+from tasktransfer.analysis.items import cell_groups, targets_of_items
+from tasktransfer.analysis.moderation import fit_variance_prior
+from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
 from tasktransfer.analysis.pipeline import Settings, analyze
 from tasktransfer.analysis.simulation import Simulation, simulate_study
+from tasktransfer.errors import InputError
 from tasktransfer.importers.inputs import read_accuracies
 
 
@@ -34,13 +37,14 @@ def test_variance_is_that_of_the_crossed_anova():
     rng = np.random.default_rng(0)
     values = rng.normal(0, 1, (4, 1)) + rng.normal(0, 1, (1, 12)) + rng.normal(0, 0.5, (4, 12))
     ms_seed, ms_item, ms_rest = anova(values)
-    found = crossed_mean(values)
+    squares = mean_squares(values[None])
+    found = crossed_mean(squares)
     total = ms_seed + ms_item - ms_rest
     assert found.mean == pytest.approx(values.mean())
     assert found.variance == pytest.approx(total / 48)
     df = total**2 / (ms_seed**2 / 3 + ms_item**2 / 11 + ms_rest**2 / 33)
     assert found.df == pytest.approx(max(df, 3))
-    adapters = crossed_mean(values, "adapters")
+    adapters = crossed_mean(squares, "adapters")
     assert adapters.variance == pytest.approx(values.mean(axis=0).var(ddof=1) / 12)
     assert adapters.df == 11
 
@@ -49,21 +53,65 @@ def test_degrees_of_freedom_follow_what_dominates():
     rng = np.random.default_rng(1)
     seeds_rule = rng.normal(0, 10, (4, 1)) + rng.normal(0, 0.1, (4, 200))
     items_rule = rng.normal(0, 10, (1, 200)) + rng.normal(0, 0.1, (4, 200))
-    assert crossed_mean(seeds_rule).df == pytest.approx(3, abs=0.1)
-    assert crossed_mean(items_rule).df > 150
+    df = crossed_mean(mean_squares(np.stack([seeds_rule, items_rule]))).df
+    assert df[0] == pytest.approx(3, abs=0.1)
+    assert df[1] > 150
 
 
 def test_one_seed_is_the_paired_t_interval():
     rng = np.random.default_rng(2)
     after, before = (rng.random((1, 80)) < 0.6).astype(float), (rng.random((1, 80)) < 0.5).astype(float)
     expected = stats.ttest_rel(after[0], before[0]).confidence_interval(0.9)
-    assert gain_interval(after, before, confidence=0.9, population="adapters") == pytest.approx(tuple(expected))
+    found = crossed_mean(mean_squares((after - before)[None])).interval(0.9)
+    assert (found.low[0], found.high[0]) == pytest.approx(tuple(expected))
 
 
-def test_mcnemar_is_the_binomial_of_the_changed_items():
-    after, before = np.array([1] * 14 + [0] * 5 + [1] * 30), np.array([0] * 14 + [1] * 5 + [1] * 30)
-    assert mcnemar_p_value(after, before) == pytest.approx(stats.binomtest(14, 19).pvalue)
-    assert mcnemar_p_value(before, before) == 1.0
+def test_a_cluster_is_one_unit():
+    """Oracle: the cluster-robust variance of a mean, and items copied five times are no new items."""
+    rng = np.random.default_rng(7)
+    values, clusters = rng.normal(0.3, 1, 60), rng.integers(0, 15, 60)
+    clusters[:15] = np.arange(15)
+    totals = np.array([(values[clusters == c] - values.mean()).sum() for c in range(15)])
+    found = crossed_mean(mean_squares(values[None, None], clusters))
+    assert found.mean[0] == pytest.approx(values.mean())
+    assert found.variance[0] == pytest.approx(15 / 14 * (totals**2).sum() / 60**2)
+    single = rng.normal(0, 1, (2, 3, 40))
+    copied, of = np.repeat(single, 5, axis=2), np.repeat(np.arange(40), 5)
+    for name in ("mean", "variance", "df"):
+        expected = getattr(crossed_mean(mean_squares(single)), name)
+        assert getattr(crossed_mean(mean_squares(copied, of)), name) == pytest.approx(expected)
+
+
+def test_moderation_pools_what_is_alike_and_leaves_what_differs():
+    rng = np.random.default_rng(8)
+    df = np.full(400, 3.0)
+    alike = 4 * rng.chisquare(3, 400) / 3
+    prior = fit_variance_prior(alike, df)
+    assert prior.df > 15
+    moderated, moderated_df = prior.moderate(alike, df)
+    assert moderated.std() < 0.3 * alike.std()
+    assert moderated.mean() == pytest.approx(alike.mean())
+    assert (moderated_df > 15).all()
+    differing = np.exp(rng.normal(0, 3, 400)) * rng.chisquare(3, 400) / 3
+    assert fit_variance_prior(differing, df).df < 2
+    assert fit_variance_prior(alike[:2], df[:2]).df == 0
+    assert fit_variance_prior(np.zeros(5), df[:5]).moderate(np.zeros(5), df[:5])[0].tolist() == [0] * 5
+
+
+def test_selected_families_by_hand():
+    """Simes .002, .03 and .9: BH at 5 % takes the first two, so within them the level is 2/3 of 5 %."""
+    p_value = np.array([0.001, 0.5, 0.02, 0.03, 0.9, 0.95])
+    found = selected_families(p_value, np.array(["a", "a", "b", "b", "c", "c"]), level=0.05)
+    assert found == pytest.approx([0.003, 0.75, 0.045, 0.045, 1, 1])
+    assert np.isnan(selected_families(np.array([np.nan, 0.5]), np.array(["a", "b"]), level=0.05)).tolist() == [
+        True,
+        False,
+    ]
+    assert false_discovery_rate(np.array([np.nan])).tolist() == pytest.approx([np.nan], nan_ok=True)
+
+
+def one_pgf(after, before, **options) -> np.ndarray:
+    return np.array(pgf_interval(after[None], before[None], confidence=0.95, population="source", **options))
 
 
 def test_pgf_interval_needs_a_gap_and_something_wrong_after():
@@ -71,29 +119,31 @@ def test_pgf_interval_needs_a_gap_and_something_wrong_after():
     before[0, :98] = 1
     after = np.ones((1, 100))
     after[0, :40] = 0
-    assert np.isnan(pgf_interval(after, before, confidence=0.95, population="adapters")).all()  # 2 wrong items
+    assert np.isnan(one_pgf(after, before)).all()  # 2 wrong items
     before[0, :12] = 0
-    assert np.isnan(pgf_interval(before, before, confidence=0.95, population="adapters")).all()
-    assert np.isfinite(pgf_interval(after, before, confidence=0.95, population="adapters")).all()
-    assert np.isnan(pgf_interval(np.ones((1, 100)), before, confidence=0.95, population="adapters")).all()
+    assert np.isnan(one_pgf(before, before)).all()
+    assert np.isfinite(one_pgf(after, before)).all()
+    assert np.isnan(one_pgf(np.ones((1, 100)), before)).all()
 
 
-@pytest.mark.parametrize(("n_seeds", "seed_sd"), [(1, 0.0), (4, 0.0), (4, 0.4)])
+@pytest.mark.parametrize(("n_seeds", "seed_sd"), [(1, 0.0), (2, 0.4), (4, 0.0), (4, 0.4)])
 def test_intervals_hold_the_truth_at_their_rate(n_seeds, seed_sd):
-    """A small version of benchmarks/coverage.py: 600 cells, so 92 to 97.5 % is within 3 standard errors."""
+    """A small version of benchmarks/simulation.py: 80 targets of 12 sources, which share items and baseline."""
     rng = np.random.default_rng(5)
     baseline, accuracy, hits = 0.5, 0.6, 0
-    for _ in range(600):
+    for _ in range(80):
         hardness = rng.standard_normal(150)
         before = np.sqrt(0.7) * hardness + np.sqrt(0.3) * rng.standard_normal(150) < stats.norm.ppf(baseline)
-        shift = np.log(accuracy / (1 - accuracy)) + seed_sd * rng.standard_normal((n_seeds, 1))
+        shift = np.log(accuracy / (1 - accuracy)) + seed_sd * rng.standard_normal((12, n_seeds, 1))
         run = stats.norm.ppf(1 / (1 + np.exp(-shift)))
-        after = np.sqrt(0.7) * hardness + np.sqrt(0.3) * rng.standard_normal((n_seeds, 150)) < run
-        after_SK = after.astype(float)
-        before_SK = np.broadcast_to(before, after.shape).astype(float)
-        low, high = pgf_interval(after_SK, before_SK, confidence=0.95, population="source")
-        hits += low <= 0.2 <= high
-    assert 0.92 <= hits / 600 <= 0.976
+        luck = rng.standard_normal((12, n_seeds, 150))
+        after_CSK = (np.sqrt(0.7) * hardness + np.sqrt(0.3) * luck < run).astype(float)
+        before_CSK = np.broadcast_to(before, after_CSK.shape).astype(float)
+        squares = mean_squares(after_CSK - before_CSK)
+        prior = fit_variance_prior(squares.variance_of_seeds, np.full(12, n_seeds - 1.0))
+        low, high = pgf_interval(after_CSK, before_CSK, confidence=0.95, population="source", prior=prior)
+        hits += int(((low <= 0.2) & (high >= 0.2)).sum())
+    assert 0.92 <= hits / 960 <= 0.98
 
 
 def table(rows: list[tuple[str, str, str, list[int]]]) -> pd.DataFrame:
@@ -117,10 +167,29 @@ def test_runs_are_paired_with_their_own_baseline_on_common_items(tmp_path):
     base = [("base", "", "", [0, 0, 1, 1]), ("base", "", "1", [1, 1, 1, 0])]
     frame = table([*base, ("finetune", "a", "0", [1, 0, 1, 1]), ("finetune", "a", "1", [1, 1, 0, 0])])
     frame = frame[~((frame["seed"] == "1") & (frame["kind"] == "finetune") & (frame["item"] == "i3"))]
-    cells = list(cells_of_items(read(frame, tmp_path).items))
-    assert len(cells) == 1
-    assert cells[0].after_SK.tolist() == [[1, 0, 1], [1, 1, 0]]
-    assert cells[0].before_SK.tolist() == [[0, 0, 1], [1, 1, 1]]
+    groups = [g for block in targets_of_items(read(frame, tmp_path).items) for g in cell_groups(block)]
+    assert len(groups) == 1
+    assert groups[0].after_CSK.tolist() == [[[1, 0, 1], [1, 1, 0]]]
+    assert groups[0].before_CSK.tolist() == [[[0, 0, 1], [1, 1, 1]]]
+
+
+def test_clusters_reach_the_intervals(tmp_path):
+    rng = np.random.default_rng(9)
+    base, after = (rng.random(30) < 0.5).astype(int), (rng.random(30) < 0.7).astype(int)
+    runs = [("base", "", "", np.repeat(base, 4).tolist()), ("finetune", "a", "0", np.repeat(after, 4).tolist())]
+    frame = table(runs)
+    apart = analyze(read(frame, tmp_path)).transfers.iloc[0]
+    frame["cluster"] = frame["item"].str[1:].astype(int) // 4
+    frame["cluster"] = "scene " + frame["cluster"].astype(str)
+    together = analyze(read(frame, tmp_path)).transfers.iloc[0]
+    assert together["pgf"] == apart["pgf"]
+    assert together["se_items"] == pytest.approx(2 * apart["se_items"], rel=0.03)
+    changed = base != after
+    up = int((after > base).sum())
+    assert together["p_value"] == pytest.approx(stats.binomtest(up, int(changed.sum())).pvalue)
+    frame.loc[3, "cluster"] = "elsewhere"
+    with pytest.raises(InputError, match="one cluster an item"):
+        read(frame, tmp_path)
 
 
 def test_verdicts(tmp_path):

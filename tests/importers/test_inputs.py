@@ -258,3 +258,14 @@ def test_one_model_without_baseline_among_others_is_refused(tmp_path):
     bare = random_counts(2, 1, model="bare")
     with pytest.raises(InputError, match="'bare'"):
         read_accuracies(good, write(bare[bare["source"] != ""], tmp_path, "bare.csv"))
+
+
+def test_many_names_without_a_predicted_answer(tmp_path):
+    """More names than a small code holds, and nothing recorded of what was predicted."""
+    names = [f"t{k}" for k in range(300)]
+    rows = [("m", source, "", target, "i", source != target) for source in ("", *names) for target in names[:2]]
+    frame = pd.DataFrame(rows, columns=["model", "source", "seed", "target", "item", "correct"])
+    frame.to_parquet(tmp_path / "p.parquet", index=False)
+    table = read_accuracies(tmp_path / "p.parquet").table
+    assert len(table) == 602
+    assert table["top_share"].isna().all()

@@ -22,10 +22,16 @@ def test_findings_of_the_paper(published):
     assert "32B: target 90.4%" in effect.text
     assert "answer format" in effect.explanation
     assert "No clique is larger than both nulls give" in found
-    assert found["Personas that hold in every model"].text == "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD."
+    assert found["Personas that hold in every model"].text == (
+        "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD. With a probability of at least .9 in each: donor SC."
+    )
     assert "3B, MR: 36 of 48" in found["Some cells are a constant answer"].text
-    assert "3B: 20 positive, 2 negative of 156" in found["102 of 468 transfers between tasks are decided"].text
-    assert "assumed discordance" in found["102 of 468 transfers between tasks are decided"].explanation
+    decided = found["105 of 468 transfers between tasks are decided"]
+    assert "3B: 20 positive, 2 negative of 156" in decided.text
+    assert "assumed discordance" in decided.explanation
+    noise = found["Noise alone would give half or more of the positive transferability in 3B, 7B"]
+    assert "32B: 0.127 by the formula, of which pure noise would give 0.02" in noise.text
+    assert "(noise alone: 1" in effect.text  # more than the 8.4 % of the interaction at 32B
     scale = next(title for title in found if title.startswith("Positive transferability"))
     assert scale == "Positive transferability grows over the models given; not every step is beyond chance"
 

@@ -99,6 +99,15 @@ def test_a_record_that_cannot_be_read_is_work_to_do(reference, tmp_path):
     assert table_bytes(out) == table_bytes(reference)
 
 
+def test_damaged_items_are_encoded_again(reference, tmp_path):
+    out = copied(reference, tmp_path)
+    for path in (out / "items").rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-5])
+    shutil.rmtree(out / "cells")
+    assert not resume_study(out, quiet=True).failed
+    assert table_bytes(out) == table_bytes(reference)
+
+
 def test_an_added_target_is_only_evaluated(bench, reference, tmp_path):
     out = copied(reference, tmp_path)
     before = written_files(out)

@@ -6,19 +6,24 @@ Mean squares MS_seed = K var_s(mean_k d), MS_item = S var_k(mean_s d) and MS_res
 
     Var(mean) = (MS_seed + MS_item - MS_rest) / (S K)
 
-with Satterthwaite's degrees of freedom [1]_, so that the interval widens to that of S - 1 degrees of freedom when
-seeds dominate and narrows to K - 1 when items do. Two populations:
+with Satterthwaite's degrees of freedom [1]_, so that the interval widens to that of the seeds when they dominate
+and narrows to K - 1 when items do. MS_seed is moderated over the sources of the target
+(`tasktransfer.analysis.moderation`), since two to four seeds tell little of it alone. Two populations:
 
 ``source``
     Other seeds and other items: what this source does. Needs two seeds.
 ``adapters``
     These very adapters on other items: Var(mean) = MS_item / (S K), K - 1 degrees of freedom.
 
+Items of one cluster (one image, one scene) are one unit: their deviations from the mean are added up first.
+
 PGF is put on the log scale, where with ceiling U it is a difference of logs [2]_:
 
     log(1 - PGF) = log(U - accuracy after) - log(U - baseline)
 
-linearised item by item. `benchmarks/coverage.py` measures how often the intervals hold the truth.
+linearised item by item. `benchmarks/simulation.py` measures how often the intervals hold the truth.
+
+Shape letters: C cells of one target, S seeds, K items.
 
 References
 ----------
@@ -33,86 +38,145 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-__all__ = ["CrossedMean", "Interval", "crossed_mean", "gain_interval", "mcnemar_p_value", "pgf_interval"]
+from tasktransfer.analysis.moderation import VariancePrior
+
+__all__ = ["CrossedMean", "Interval", "MeanSquares", "crossed_mean", "mean_squares", "pgf_interval"]
 
 FEWEST_WRONG = 3  # baseline items short of the ceiling that an interval for PGF needs
+NO_PRIOR = VariancePrior(np.nan, 0.0, 0.0)
 
 
-class CrossedMean(NamedTuple):
-    """Mean over seeds and items, its squared standard error and degrees of freedom."""
+class MeanSquares(NamedTuple):
+    """Mean squares of each cell; arrays of length C."""
 
-    mean: float
-    variance: float
-    df: float
+    mean: np.ndarray
+    seed: np.ndarray
+    item: np.ndarray
+    rest: np.ndarray
+    n_seeds: int
+    n_units: int  # items, or clusters of them
 
-    def p_value(self) -> float:
-        """Two-sided p-value of a zero mean; NaN where nothing varies."""
-        if not self.variance > 0:
-            return np.nan
-        return float(2 * stats.t.sf(abs(self.mean) / np.sqrt(self.variance), self.df))
+    @property
+    def variance_of_seeds(self) -> np.ndarray:
+        """Variance of the seeds' means, items included; what `moderation` pools over the sources."""
+        return np.asarray(self.seed / self.n_units)
 
 
 class Interval(NamedTuple):
-    low: float
-    high: float
+    low: np.ndarray
+    high: np.ndarray
 
 
-def crossed_mean(values_SK: np.ndarray, population: str = "source") -> CrossedMean:
-    """Mean of seeds-by-items values with the variance of the population asked about.
+class CrossedMean(NamedTuple):
+    """Means over seeds and items with their squared standard errors; arrays of length C."""
+
+    mean: np.ndarray
+    of_items: np.ndarray  # part of the variance that other items would bring
+    of_seeds: np.ndarray  # part that other seeds would bring; 0 for the population "adapters"
+    df: np.ndarray
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Squared standard error."""
+        return np.asarray(self.of_items + self.of_seeds)
+
+    def p_value(self) -> np.ndarray:
+        """Two-sided p-values of a zero mean; NaN where nothing varies."""
+        variance = np.where(self.variance > 0, self.variance, np.nan)
+        return np.asarray(2 * stats.t.sf(np.abs(self.mean) / np.sqrt(variance), self.df))
+
+    def interval(self, confidence: float) -> Interval:
+        """Interval of each mean."""
+        half = stats.t.ppf(0.5 + confidence / 2, self.df) * np.sqrt(self.variance)
+        return Interval(self.mean - half, self.mean + half)
+
+
+def mean_squares(values_CSK: np.ndarray, clusters_K: np.ndarray | None = None) -> MeanSquares:
+    """Mean squares of seeds-by-items values, cell by cell.
 
     Parameters
     ----------
-    values_SK
-        No holes; S seeds, K >= 2 items.
+    values_CSK
+        No holes; K >= 2.
+    clusters_K
+        Code of each item's cluster, 0 to the number of clusters - 1.
+    """
+    if clusters_K is not None:
+        values_CSK = _cluster_totals(values_CSK, clusters_K)
+    _, n_seeds, n_units = values_CSK.shape
+    mean = values_CSK.mean(axis=(1, 2))
+    by_seed, by_item = values_CSK.mean(axis=2), values_CSK.mean(axis=1)
+    ms_item = n_seeds * by_item.var(axis=1, ddof=1)
+    if n_seeds < 2:
+        zero = np.zeros_like(mean)
+        return MeanSquares(mean, zero, ms_item, zero, n_seeds, n_units)
+    ms_seed = n_units * by_seed.var(axis=1, ddof=1)
+    rest = values_CSK - by_seed[:, :, None] - by_item[:, None, :] + mean[:, None, None]
+    ms_rest = np.einsum("csk,csk->c", rest, rest) / ((n_seeds - 1) * (n_units - 1))
+    return MeanSquares(mean, ms_seed, ms_item, ms_rest, n_seeds, n_units)
+
+
+def _cluster_totals(values_CSK: np.ndarray, clusters_K: np.ndarray) -> np.ndarray:
+    """One value per cluster with the mean over clusters that of the items: mean + sum of deviations, scaled."""
+    n_items, n_clusters = len(clusters_K), int(clusters_K.max()) + 1
+    member_KG = np.zeros((n_items, n_clusters))
+    member_KG[np.arange(n_items), clusters_K] = n_clusters / n_items
+    mean = values_CSK.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(mean + (values_CSK - mean) @ member_KG)
+
+
+def crossed_mean(squares: MeanSquares, population: str = "source", prior: VariancePrior = NO_PRIOR) -> CrossedMean:
+    """Means with the variance of the population asked about.
+
+    Parameters
+    ----------
+    squares
+        Of `mean_squares`, in accuracy.
     population
         ``source`` or ``adapters``; with one seed there is only ``adapters``.
+    prior
+        Of the seeds' variance over the sources of the target.
 
     Notes
     -----
     The variance is never taken below that of the items alone.
     """
-    n_seeds, n_items = values_SK.shape
-    mean = float(values_SK.mean())
-    by_seed, by_item = values_SK.mean(axis=1), values_SK.mean(axis=0)
-    ms_item = n_seeds * float(by_item.var(ddof=1))
-    of_items = CrossedMean(mean, ms_item / values_SK.size, n_items - 1)
+    mean, ms_seed, ms_item, ms_rest, n_seeds, n_units = squares
+    n_values = n_seeds * n_units
+    of_items, df_items = ms_item / n_values, np.full(len(mean), n_units - 1.0)
     if population == "adapters" or n_seeds < 2:
-        return of_items
-    ms_seed = n_items * float(by_seed.var(ddof=1))
-    rest = values_SK - by_seed[:, None] - by_item[None, :] + mean
-    ms_rest = float((rest**2).sum()) / ((n_seeds - 1) * (n_items - 1))
-    total = ms_seed + ms_item - ms_rest
-    if total <= ms_item * (1 + 1e-9):  # a tie must not turn on the order of the sums
-        return of_items
-    squares = ms_seed**2 / (n_seeds - 1) + ms_item**2 / (n_items - 1)
-    squares += ms_rest**2 / ((n_seeds - 1) * (n_items - 1))
-    return CrossedMean(mean, total / values_SK.size, max(total**2 / squares, n_seeds - 1))
-
-
-def gain_interval(after_SK: np.ndarray, before_SK: np.ndarray, *, confidence: float, population: str) -> Interval:
-    """Interval for the gain in accuracy.
-
-    Parameters
-    ----------
-    after_SK, before_SK
-        Paired scores in [0, 1].
-    """
-    change = crossed_mean(after_SK - before_SK, population)
-    half = float(stats.t.ppf(0.5 + confidence / 2, change.df)) * np.sqrt(change.variance)
-    return Interval(change.mean - half, change.mean + half)
+        return CrossedMean(mean, of_items, np.zeros_like(mean), df_items)
+    moderated, df_seeds = prior.moderate(ms_seed / n_units, n_seeds - 1.0)
+    ms_seed = moderated * n_units
+    more = ms_seed - ms_rest > ms_item * 1e-9  # a tie must not turn on the order of the sums
+    squared = ms_seed**2 / df_seeds + ms_item**2 / (n_units - 1)
+    squared += ms_rest**2 / ((n_seeds - 1) * (n_units - 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = np.maximum((ms_seed + ms_item - ms_rest) ** 2 / squared, df_seeds)
+    of_seeds = np.where(more, (ms_seed - ms_rest) / n_values, 0.0)
+    return CrossedMean(mean, of_items, of_seeds, np.where(more, df, df_items))
 
 
 def pgf_interval(
-    after_SK: np.ndarray, before_SK: np.ndarray, *, ceiling: float = 1.0, confidence: float, population: str
+    after_CSK: np.ndarray,
+    before_CSK: np.ndarray,
+    *,
+    ceiling: float = 1.0,
+    confidence: float,
+    population: str,
+    prior: VariancePrior = NO_PRIOR,
+    clusters_K: np.ndarray | None = None,
 ) -> Interval:
-    """Interval for PGF.
+    """Intervals for PGF.
 
     Parameters
     ----------
-    after_SK, before_SK
+    after_CSK, before_CSK
         Paired scores in [0, 1].
     ceiling
         U above.
+    prior
+        Of the seeds' variance of the gain, in accuracy.
 
     Returns
     -------
@@ -120,26 +184,15 @@ def pgf_interval(
         NaN where fewer than `FEWEST_WRONG` items separate the baseline from the ceiling, where the accuracy after
         reaches the ceiling, so that there is no log, or where no item changed, so that the spread is not known.
     """
-    n_items = before_SK.shape[1]
-    left_after, left_before = ceiling - float(after_SK.mean()), ceiling - float(before_SK.mean())
-    if left_before * n_items < FEWEST_WRONG - 1e-9 or left_after <= 1e-12:
-        return Interval(np.nan, np.nan)
-    slopes = (ceiling - after_SK) / left_after - (ceiling - before_SK) / left_before
-    error = crossed_mean(slopes, population)
-    if not error.variance > 1e-24:
-        return Interval(np.nan, np.nan)
-    half = float(stats.t.ppf(0.5 + confidence / 2, error.df)) * np.sqrt(error.variance)
-    centre = np.log(left_after) - np.log(left_before)
-    return Interval(1 - float(np.exp(centre + half)), 1 - float(np.exp(centre - half)))
-
-
-def mcnemar_p_value(after_K: np.ndarray, before_K: np.ndarray) -> float:
-    """Exact two-sided McNemar test of one adapter against its baseline on the same items.
-
-    Scores must be 0 or 1. Without an item that changed the p-value is 1.
-
-    >>> mcnemar_p_value(np.array([1, 1, 1, 1, 1, 1, 0]), np.zeros(7))
-    0.03125
-    """
-    up, down = int((after_K > before_K).sum()), int((after_K < before_K).sum())
-    return float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+    n_items = before_CSK.shape[2]
+    left_after, left_before = (ceiling - scores.mean(axis=(1, 2)) for scores in (after_CSK, before_CSK))
+    known = (left_before * n_items >= FEWEST_WRONG - 1e-9) & (left_after > 1e-12)
+    left_after, left_before = np.where(known, left_after, np.nan), np.where(known, left_before, np.nan)
+    ratio = left_after / left_before
+    slopes = (ceiling - after_CSK) - (ceiling - before_CSK) * ratio[:, None, None]  # in accuracy, as the prior is
+    with np.errstate(invalid="ignore"):
+        error = crossed_mean(mean_squares(slopes, clusters_K), population, prior)
+        half = stats.t.ppf(0.5 + confidence / 2, error.df) * np.sqrt(error.variance) / left_after
+        half = np.where(error.variance > 1e-24, half, np.nan)
+    centre = np.log(ratio)
+    return Interval(1 - np.exp(centre + half), 1 - np.exp(centre - half))

@@ -9,6 +9,7 @@ missing diagonal are accounted for. With one value a cell the interaction still 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 
 from tasktransfer.analysis.transferability import without_self
 
-__all__ = ["Decomposition", "decompose"]
+__all__ = ["Decomposition", "additive_residual", "decompose"]
 
 
 class Decomposition(NamedTuple):
@@ -79,11 +80,28 @@ def decompose(matrix: pd.DataFrame) -> Decomposition:
 def _additive_fit(values: np.ndarray, defined: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Least-squares source_i + target_j on the defined cells, from the normal equations (2n x 2n)."""
     n_tasks = len(values)
-    weight = defined.astype(float)
-    normal = np.block([[np.diag(weight.sum(axis=1)), weight], [weight.T, np.diag(weight.sum(axis=0))]])
     right = np.concatenate([np.nansum(values, axis=1), np.nansum(values, axis=0)])
-    solution, _, rank, _ = np.linalg.lstsq(normal, right, rcond=1e-10)
+    solution, _, rank, _ = np.linalg.lstsq(_normal_equations(defined), right, rcond=1e-10)
     return solution[:n_tasks], solution[n_tasks:], int(rank)
+
+
+def _normal_equations(defined: np.ndarray) -> np.ndarray:
+    weight = defined.astype(float)
+    return np.block([[np.diag(weight.sum(axis=1)), weight], [weight.T, np.diag(weight.sum(axis=0))]])
+
+
+def additive_residual(defined: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that gives what the additive fit leaves of many matrices (D, N, N) with the same holes (NaN)."""
+    n_tasks = len(defined)
+    solve = np.linalg.pinv(_normal_equations(defined), rcond=1e-10, hermitian=True)
+
+    def residual(values_DNN: np.ndarray) -> np.ndarray:
+        right = np.concatenate([np.nansum(values_DNN, axis=2), np.nansum(values_DNN, axis=1)], axis=1)
+        parts = right @ solve
+        fit = parts[:, :n_tasks, None] + parts[:, None, n_tasks:]
+        return np.asarray(values_DNN - fit, dtype=values_DNN.dtype)
+
+    return residual
 
 
 def _centred(part: np.ndarray, takes_part: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tasktransfer.analysis.decomposition import Decomposition
 from tasktransfer.analysis.pgf import ZERO, matrix, models_of
+from tasktransfer.analysis.resampling import Resampled
 from tasktransfer.analysis.transferability import without_self
 from tasktransfer.tasks import find_task
 
@@ -41,6 +42,8 @@ CHECKS = {
     "baseline_constant": "The untouched model scores, with some seed, exactly as one letter throughout would.",
     "baseline_drift": "The untouched model scores differently from seed to seed.",
     "weak_gap": "One item is worth 0.05 PGF or more: the gap is 20 items or fewer.",
+    "empty_gap": "In one of a hundred draws of the items or more, less than one item lies between baseline and "
+    "ceiling, so that PGF is undefined.",
     "seed_spread": "The typical seed SD of the column is larger than its typical |PGF|.",
     "one_column_effect": "Nine of ten sources or more move the target the same way.",
     "items_differ": "A run was scored on another number of items than its baseline.",
@@ -50,6 +53,7 @@ CHECKS = {
 }
 WEAK_GAP_ITEMS = 20
 COLLAPSED_SHARE = 0.25
+EMPTY_GAP_SHARE = 0.01
 SAME_WAY_SHARE = 0.9
 
 
@@ -82,6 +86,7 @@ def diagnose(
     pgf: pd.DataFrame,
     transfers: pd.DataFrame,
     decompositions: Mapping[str, Decomposition],
+    resampled: Mapping[str, Resampled],
 ) -> pd.DataFrame:
     """Run every check that the data allow.
 
@@ -91,6 +96,8 @@ def diagnose(
         The tables of one analysis.
     decompositions
         Result of `decompose` for each model.
+    resampled
+        Result of `resample`.
 
     Returns
     -------
@@ -104,6 +111,7 @@ def diagnose(
         here = accuracies["model"] == model
         rows.extend(_constant_runs(accuracies[here], letters[here]))
         rows.extend(_target_checks(model, accuracies[here], letters[here], pgf, transfers))
+        rows.extend(_empty_gaps(model, resampled[model]))
         rows.extend(_model_checks(model, transfers, decompositions[model]))
     nowhere = {"source": "", "seed": "", "target": ""}
     return pd.DataFrame([{**nowhere, **row} for row in rows], columns=list(DIAGNOSTIC_COLUMNS))
@@ -213,6 +221,16 @@ def _gap_checks(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     if differ:
         told = f"{differ} runs were scored on another number of items than their baseline"
         yield _check("items_differ", differ, 0, True, told)
+
+
+def _empty_gaps(model: str, drawn: Resampled) -> Iterator[dict[str, Any]]:
+    for t, target in enumerate(drawn.targets):
+        values = drawn.pgf_DCT[:, drawn.known_CT[:, t], t]
+        if values.size:
+            share = float(np.isnan(values).mean())
+            told = f"{share:.1%} of the draws of items leave no gap"
+            check = _check("empty_gap", share, EMPTY_GAP_SHARE, share >= EMPTY_GAP_SHARE, told)
+            yield {"model": model, "scope": "target", "target": target, **check}
 
 
 def _column_checks(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ from tasktransfer.analysis.transferability import without_self
 from tasktransfer.errors import OutputError
 from tasktransfer.tasks import find_task
 
-__all__ = ["edge_thresholds", "transfer_edges", "transfer_graph", "write_graphml"]
+__all__ = ["drawn_edges", "edge_thresholds", "transfer_edges", "transfer_graph", "write_graphml"]
 
 _TIE = 1e-12
 # what XML 1.0 cannot hold
@@ -77,6 +77,25 @@ def transfer_edges(matrix: pd.DataFrame, *, top_share: float = 0.20) -> pd.DataF
             "sign": np.where(values[source, target] > 0, "positive", "negative").astype(object),
         }
     )
+
+
+def drawn_edges(values_DNN: np.ndarray, *, top_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells are positive and negative edges in many matrices at once; NaN is no edge.
+
+    Returns
+    -------
+    positive, negative
+        Truth values of the same shape.
+    """
+    found = []
+    for sign in (1, -1):
+        strength = np.where(values_DNN * sign >= ZERO, values_DNN * sign, 0).reshape(len(values_DNN), -1)
+        n_sign = (strength > 0).sum(axis=1)
+        rank = np.minimum(np.floor(top_share * n_sign).astype(int), np.maximum(n_sign - 1, 0))
+        ordered = -np.sort(-strength, axis=1)
+        threshold = np.take_along_axis(ordered, rank[:, None], axis=1)
+        found.append(((strength >= threshold) & (strength > 0)).reshape(values_DNN.shape))
+    return found[0], found[1]
 
 
 def transfer_graph(edges: pd.DataFrame, tasks: Mapping[str, list[str]]) -> nx.MultiDiGraph:

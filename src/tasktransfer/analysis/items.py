@@ -1,6 +1,6 @@
 """Item-level scores of one target as arrays: every run answers the same items.
 
-Shape letters: R runs, S seeds, K items.
+Shape letters: R runs, C cells (a source on the target), S seeds, K items.
 """
 
 from __future__ import annotations
@@ -11,57 +11,116 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-__all__ = ["ITEM_COLUMNS", "CellItems", "cells_of_items"]
+__all__ = ["ITEM_COLUMNS", "CellGroup", "CellKey", "TargetItems", "cell_groups", "paired_runs", "targets_of_items"]
 
 ITEM_COLUMNS = ("model", "kind", "source", "seed", "target", "item", "score")
+_RUN = ["model", "kind", "source", "seed"]
 
 
-class CellItems(NamedTuple):
-    """One source on one target: paired scores after and before, on the items that all of them answered."""
+class CellKey(NamedTuple):
+    """One source on one target: the key of a row of the transfers table."""
 
     model: str
     kind: str
     source: str
     target: str
-    after_SK: np.ndarray
-    before_SK: np.ndarray  # the baseline of each seed; equal rows where one baseline serves all
 
 
-def cells_of_items(items: pd.DataFrame) -> Iterator[CellItems]:
-    """Pair every run with its baseline, cell by cell.
+class TargetItems(NamedTuple):
+    """Everything that was answered on one target, by all models."""
+
+    target: str
+    runs: list[tuple[str, str, str, str]]  # model, kind, source, seed; sorted
+    scores_RK: np.ndarray  # NaN where an item was not answered; items sorted by name
+    clusters_K: np.ndarray | None  # code of the cluster an item belongs to; None where each stands alone
+
+
+class CellGroup(NamedTuple):
+    """Cells of one model and target with as many seeds, all answered on the same items."""
+
+    cells: list[CellKey]
+    after_CSK: np.ndarray
+    before_CSK: np.ndarray  # the baseline of each seed; equal rows where one baseline serves all
+    clusters_K: np.ndarray | None
+
+
+def targets_of_items(items: pd.DataFrame) -> Iterator[TargetItems]:
+    """Scores by target, in the order of appearance; the order of rows within a target changes nothing.
 
     Parameters
     ----------
     items
-        Columns `ITEM_COLUMNS`; base rows have an empty source. A seed's own baseline is taken, else the one
-        without a seed, as in `tasktransfer.pgf_table`; a run without either is left out.
-
-    Yields
-    ------
-    CellItems
-        In the order of first appearance of model, target, kind and source.
+        Columns `ITEM_COLUMNS`, base rows with an empty source, and, where items belong together, ``cluster``.
     """
-    for (model, target), rows in items.groupby(["model", "target"], sort=False, observed=True):
-        runs, scores_RK = _scores(rows)
-        baselines = {seed: k for k, (kind, _, seed) in enumerate(runs) if kind == "base"}
-        by_source: dict[tuple[str, str], list[tuple[int, int]]] = {}
-        for k, (kind, source, seed) in enumerate(runs):
-            own = baselines.get(seed, baselines.get(""))
-            if kind != "base" and own is not None:
-                by_source.setdefault((kind, source), []).append((k, own))
-        for (kind, source), pairs in by_source.items():
-            pairs.sort(key=lambda pair: runs[pair[0]])
-            after, before = (scores_RK[list(which)] for which in zip(*pairs, strict=True))
-            answered = ~np.isnan(after + before).any(axis=0)
-            if answered.any():
-                yield CellItems(str(model), kind, source, str(target), after[:, answered], before[:, answered])
+    names = [_as_category(items[column]) for column in (*_RUN, "item")]
+    run_codes = np.zeros(len(items), dtype=np.int64)
+    for series in names[:-1]:
+        run_codes = run_codes * (len(series.cat.categories) + 1) + series.cat.codes.to_numpy()
+    item_codes = names[-1].cat.codes.to_numpy()
+    scores = items["score"].to_numpy()
+    clusters = _as_category(items["cluster"]).cat.codes.to_numpy() if "cluster" in items else None
+    targets = _as_category(items["target"])
+    order = np.argsort(targets.cat.codes.to_numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(targets.cat.codes, minlength=len(targets.cat.categories)))
+    by_code = dict(enumerate(np.split(order, ends[:-1])))
+    for target in targets.unique():
+        rows = by_code[targets.cat.categories.get_loc(target)]
+        found, first, run_of = np.unique(run_codes[rows], return_index=True, return_inverse=True)
+        runs = list(zip(*(series.iloc[rows[first]].astype(str) for series in names[:-1]), strict=True))
+        places, item_of = np.unique(item_codes[rows], return_inverse=True)
+        scores_RK = np.full((len(found), len(places)), np.nan)
+        scores_RK[run_of, item_of] = scores[rows]
+        clusters_K = None
+        if clusters is not None:
+            clusters_K = np.empty(len(places), dtype=np.int64)
+            clusters_K[item_of] = clusters[rows]
+            clusters_K = np.unique(clusters_K, return_inverse=True)[1]
+        yield TargetItems(str(target), runs, scores_RK, clusters_K)
 
 
-def _scores(rows: pd.DataFrame) -> tuple[list[tuple[str, str, str]], np.ndarray]:
-    """Runs of one target (kind, source, seed) and their scores by item, NaN where an item was not answered."""
-    runs = pd.MultiIndex.from_frame(rows[["kind", "source", "seed"]].astype(str))
-    run_codes, named = runs.factorize()
-    item_codes, known = pd.factorize(rows["item"].astype(str), sort=True)  # sums in one order, whatever the rows'
-    scores_RK = np.full((len(named), len(known)), np.nan)
-    scores_RK[run_codes, item_codes] = rows["score"].to_numpy(dtype=float)
-    return [(str(kind), str(source), str(seed)) for kind, source, seed in named], scores_RK
+def _as_category(column: pd.Series) -> pd.Series:
+    """The column as sorted categories of text, so that codes do not depend on the order of the rows."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.astype(str).astype("category")
+    known = column.cat.categories.astype(str)
+    return column.cat.rename_categories(known).cat.reorder_categories(sorted(known))
+
+
+def paired_runs(block: TargetItems) -> dict[CellKey, list[tuple[int, int]]]:
+    """Run and baseline of every cell, as rows of the scores.
+
+    A seed's own baseline is taken, else the one without a seed, as in `tasktransfer.pgf_table`; a run without
+    either is left out.
+    """
+    baselines = {(model, seed): r for r, (model, kind, _, seed) in enumerate(block.runs) if kind == "base"}
+    cells: dict[CellKey, list[tuple[int, int]]] = {}
+    for r, (model, kind, source, seed) in enumerate(block.runs):
+        own = baselines.get((model, seed), baselines.get((model, "")))
+        if kind != "base" and own is not None:
+            cells.setdefault(CellKey(model, kind, source, block.target), []).append((r, own))
+    return cells
+
+
+def cell_groups(block: TargetItems) -> Iterator[CellGroup]:
+    """Cells with their paired scores, those of one shape together.
+
+    An item counts in a cell when every run of the cell and every baseline of it answered it.
+    """
+    groups: dict[tuple[str, int, bytes], list[tuple[CellKey, list[tuple[int, int]]]]] = {}
+    holes = np.isnan(block.scores_RK)
+    some_holes = bool(holes.any())
+    for key, pairs in paired_runs(block).items():
+        lacking = holes[[r for pair in pairs for r in pair]].any(axis=0) if some_holes else holes[0]
+        groups.setdefault((key.model, len(pairs), lacking.tobytes()), []).append((key, pairs))
+    for (_, _, lacking_bytes), cells in groups.items():
+        answered = ~np.frombuffer(lacking_bytes, dtype=bool)
+        if not answered.any():
+            continue
+        index_CS2 = np.array([pairs for _, pairs in cells])
+        scores = block.scores_RK[:, answered]
+        clusters_K = block.clusters_K
+        if clusters_K is not None:
+            clusters_K = np.unique(clusters_K[answered], return_inverse=True)[1]
+        yield CellGroup(
+            [key for key, _ in cells], scores[index_CS2[..., 0]], scores[index_CS2[..., 1]], clusters_K
+        )

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["PERSONAS", "assign_personas", "consistent_personas"]
+__all__ = ["PERSONAS", "assign_personas", "beyond_mean", "consistent_personas"]
 
 PERSONAS = {
     "donor": ("transferability_pos", 1),
@@ -49,10 +50,17 @@ def assign_personas(aggregates: pd.DataFrame) -> pd.Series:
     """
     labels: dict[object, list[str]] = {task: [] for task in aggregates.index}
     for persona, (column, sign) in PERSONAS.items():
-        values = aggregates[column] * sign
-        for task in aggregates.index[values > values.mean() + _DUST]:
+        for task in aggregates.index[beyond_mean(aggregates[column].to_numpy(dtype=float), sign)]:
             labels[task].append(persona)
     return pd.Series({task: ";".join(names) for task, names in labels.items()}, dtype=object, name="persona")
+
+
+def beyond_mean(values: np.ndarray, sign: int) -> np.ndarray:
+    """Whether a task lies strictly beyond the mean over tasks (last axis), in the direction of a sign."""
+    there = ~np.isnan(values)
+    count = np.maximum(there.sum(axis=-1, keepdims=True), 1)
+    mean = np.where(there, values, 0).sum(axis=-1, keepdims=True) / count
+    return np.asarray(values * sign > mean * sign + _DUST)
 
 
 def consistent_personas(personas_by_model: Mapping[str, pd.Series]) -> dict[str, list[str]]:

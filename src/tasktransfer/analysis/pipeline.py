@@ -9,13 +9,26 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.ceilings import CEILINGS, available_ceilings
+from tasktransfer.analysis.certainty import (
+    DrawnMatrices,
+    aggregate_certainty,
+    clique_probabilities,
+    draw_matrices,
+    edge_probabilities,
+    noise_sum_of_squares,
+    persona_probabilities,
+    rank_intervals,
+    scale_certainty,
+)
 from tasktransfer.analysis.chance import NULLS, CliqueChance, clique_chance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch, find_cliques, joined_names
+from tasktransfer.analysis.controls import control_columns, net_of_controls
 from tasktransfer.analysis.decomposition import Decomposition, decompose
 from tasktransfer.analysis.diagnostics import diagnose
 from tasktransfer.analysis.graph import transfer_edges
-from tasktransfer.analysis.personas import assign_personas, consistent_personas
+from tasktransfer.analysis.personas import PERSONAS, assign_personas, consistent_personas
 from tasktransfer.analysis.pgf import matrix, models_of, pgf_table, tasks_of, transfers_table
+from tasktransfer.analysis.resampling import Resampled, drawn_intervals, resample
 from tasktransfer.analysis.scale import scale_trend
 from tasktransfer.analysis.sensitivity import ceiling_sensitivity, sensitivity_summary
 from tasktransfer.analysis.summary import summarize_model, versions
@@ -28,6 +41,7 @@ from tasktransfer.tasks import find_task
 __all__ = ["VIEWS", "Analysis", "Settings", "analyze"]
 
 VIEWS = ("raw", "interaction")
+RANKS = ("rank", "rank_low", "rank_high")
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,7 @@ class Analysis:
     pgf: pd.DataFrame
     transfers: pd.DataFrame
     tasks: pd.DataFrame
+    aggregates: pd.DataFrame
     edges: pd.DataFrame
     cliques: pd.DataFrame
     taxonomy: pd.DataFrame
@@ -89,6 +104,8 @@ class Analysis:
     ceilings: pd.DataFrame
     decomposition: pd.DataFrame
     diagnostics: pd.DataFrame
+    controls: pd.DataFrame
+    control_columns: pd.DataFrame
     summary: dict[str, Any]
     items: pd.DataFrame | None = None  # scores by item, where the input had them
 
@@ -133,22 +150,32 @@ def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = N
     ceilings = available_ceilings(table, settings.ceiling)
     pgf = pgf_table(table, ceilings[settings.ceiling])
     transfers = transfers_table(pgf, items=items, confidence=settings.confidence)
+    best_observed = settings.ceiling == "best-observed"
+    resampled = resample(transfers, pgf, items, best_observed=best_observed, seed=settings.seed)
+    if best_observed:
+        transfers = drawn_intervals(transfers, resampled, confidence=settings.confidence)
     models = models_of(transfers)
     decompositions = {model: decompose(matrix(transfers, model)) for model in models}
     transfers = transfers.assign(interaction=_interaction_column(transfers, decompositions))
     value = "pgf" if settings.on == "raw" else "interaction"
     matrices = {model: matrix(transfers, model, value=value) for model in models}
-    tasks = _tasks_table(matrices, transfers, decompositions, settings)
-    edges = _edges_table(matrices, settings)
+    drawn = _drawn(transfers, resampled, settings)
+    tasks = _tasks_table(matrices, transfers, decompositions, drawn, settings)
+    aggregates = _aggregates_table(tasks, drawn, settings)
+    edges = _edges_table(matrices, drawn, settings)
     searches = {(m, sign): find_cliques(matrices[m], sign) for m in models for sign in SIGNS}
+    cliques = _cliques_table(searches, drawn)
     chances = _chances(matrices, settings)
-    diagnostics = diagnose(table, pgf, transfers, decompositions)
+    decomposition = _decomposition_table(decompositions, drawn)
+    diagnostics = diagnose(table, pgf, transfers, decompositions, resampled)
+    net = net_of_controls(transfers, resampled, confidence=settings.confidence)
     ceiling_rows = ceiling_sensitivity(table, ceilings, include_self=settings.include_self)
     scale = scale_trend(tasks)
+    certain = scale_certainty(drawn, models, confidence=settings.confidence)
     summary = {
         "settings": asdict(settings),
         "models": {
-            model: summarize_model(model, transfers, tasks, edges, decompositions[model], searches, chances)
+            model: summarize_model(model, transfers, tasks, edges, cliques, decomposition, searches, chances)
             for model in models
         },
         "personas_in_every_model": consistent_personas(
@@ -164,16 +191,35 @@ def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = N
         pgf=pgf,
         transfers=transfers,
         tasks=tasks,
+        aggregates=aggregates,
         edges=edges,
-        cliques=_cliques_table(searches),
+        cliques=cliques,
         taxonomy=average_by_taxonomy(tasks),
-        scale=scale,
+        scale=scale.merge(certain, on=["measure", "model"], how="left"),
         ceilings=ceiling_rows,
-        decomposition=_decomposition_table(decompositions),
+        decomposition=decomposition,
         diagnostics=diagnostics,
+        controls=net,
+        control_columns=control_columns(net, transfers),
         summary=summary,
         items=items,
     )
+
+
+def _drawn(
+    transfers: pd.DataFrame, resampled: dict[str, Resampled], settings: Settings
+) -> dict[str, DrawnMatrices | None]:
+    """Matrices that the errors leave open, for each model; None where no error is known."""
+    return {
+        model: draw_matrices(
+            matrix(transfers, model),
+            resampled[model],
+            on=settings.on,
+            include_self=settings.include_self,
+            seed=np.random.default_rng([settings.seed, *model.encode()]),
+        )
+        for model in models_of(transfers)
+    }
 
 
 def _as_accuracies(given: Accuracies | pd.DataFrame) -> Accuracies:
@@ -201,6 +247,7 @@ def _tasks_table(
     matrices: dict[str, pd.DataFrame],
     transfers: pd.DataFrame,
     decompositions: dict[str, Decomposition],
+    drawn: dict[str, DrawnMatrices | None],
     settings: Settings,
 ) -> pd.DataFrame:
     parts = []
@@ -220,6 +267,13 @@ def _tasks_table(
         for column in AGGREGATES:
             frame[column] = aggregates[column].to_numpy()
         frame["persona"] = assign_personas(aggregates).to_numpy()
+        of_model = drawn[model]
+        if of_model is not None:
+            labels = persona_probabilities(of_model).add_prefix("p_")
+            ranks = rank_intervals(aggregates, of_model, confidence=settings.confidence)
+            frame = frame.join(labels.join(ranks), on="task")
+        else:
+            frame = frame.assign(**dict.fromkeys([*(f"p_{name}" for name in PERSONAS), *RANKS], np.nan))
         frame["self_transfer"] = np.diag(raw.to_numpy())
         frame["target_effect"] = decompositions[model].target_effect.to_numpy()
         frame["source_effect"] = decompositions[model].source_effect.to_numpy()
@@ -227,11 +281,32 @@ def _tasks_table(
     return pd.concat(parts, ignore_index=True)
 
 
-def _edges_table(matrices: dict[str, pd.DataFrame], settings: Settings) -> pd.DataFrame:
+def _aggregates_table(
+    tasks: pd.DataFrame, drawn: dict[str, DrawnMatrices | None], settings: Settings
+) -> pd.DataFrame:
+    parts = []
+    for model, rows in tasks.groupby("model", sort=False):
+        of_model = drawn[str(model)]
+        if of_model is not None:
+            frame = aggregate_certainty(rows.set_index("task"), of_model, confidence=settings.confidence)
+            frame.insert(0, "model", model)
+            parts.append(frame)
+    columns = ["model", "task", "measure", "value", "low", "high", "debiased", "noise_level"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _edges_table(
+    matrices: dict[str, pd.DataFrame], drawn: dict[str, DrawnMatrices | None], settings: Settings
+) -> pd.DataFrame:
     parts = []
     for model, values in matrices.items():
         edges = transfer_edges(values, top_share=settings.top_share)
         edges.insert(0, "model", model)
+        of_model = drawn[model]
+        if of_model is not None:
+            edges["probability"] = edge_probabilities(edges, of_model, top_share=settings.top_share)
+        else:
+            edges["probability"] = np.nan
         parts.append(edges.assign(on=settings.on))
     return pd.concat(parts, ignore_index=True)
 
@@ -246,13 +321,19 @@ def _chances(matrices: dict[str, pd.DataFrame], settings: Settings) -> dict[tupl
     }
 
 
-def _cliques_table(searches: dict[tuple[str, str], CliqueSearch]) -> pd.DataFrame:
-    rows = [
-        (model, sign, len(clique), joined_names(clique))
-        for (model, sign), search in searches.items()
-        for clique in search.cliques
-    ]
-    return pd.DataFrame(rows, columns=["model", "sign", "size", "tasks"])
+def _cliques_table(
+    searches: dict[tuple[str, str], CliqueSearch], drawn: dict[str, DrawnMatrices | None]
+) -> pd.DataFrame:
+    parts = []
+    for (model, sign), search in searches.items():
+        frame = pd.DataFrame({"model": model, "sign": sign, "size": [len(c) for c in search.cliques]})
+        of_model = drawn[model]
+        frame["probability"] = np.nan
+        if of_model is not None:
+            frame["probability"] = clique_probabilities(search.cliques, sign, of_model)
+        frame["tasks"] = [joined_names(clique) for clique in search.cliques]
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True).astype({"size": int})
 
 
 def _registry_notes(table: pd.DataFrame) -> list[str]:
@@ -282,10 +363,18 @@ def _cut_notes(searches: dict[tuple[str, str], CliqueSearch]) -> list[str]:
     ]
 
 
-def _decomposition_table(decompositions: dict[str, Decomposition]) -> pd.DataFrame:
+def _decomposition_table(
+    decompositions: dict[str, Decomposition], drawn: dict[str, DrawnMatrices | None]
+) -> pd.DataFrame:
+    """Shares by model; the row ``noise`` is the part of the interaction that errors alone would leave."""
     parts = []
-    for model, parts_of_model in decompositions.items():
-        frame = parts_of_model.shares.reset_index()
+    for model, of_model in decompositions.items():
+        frame = of_model.shares.reset_index()
         frame.insert(0, "model", model)
+        drawn_model = drawn[model]
+        noise = noise_sum_of_squares(drawn_model) if drawn_model is not None else np.nan
+        total = frame["sum_of_squares"].sum()
+        share = noise / total if total > 1e-24 else np.nan
+        frame.loc[len(frame)] = [model, "noise", share, noise, frame["df"].iloc[-1]]
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)

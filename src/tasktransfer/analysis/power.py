@@ -18,11 +18,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasktransfer.analysis.crossed import crossed_mean
-from tasktransfer.analysis.items import cells_of_items
+from tasktransfer.analysis.crossed import crossed_mean, mean_squares
+from tasktransfer.analysis.items import CellGroup, cell_groups, targets_of_items
 from tasktransfer.errors import SettingsError
 
 __all__ = ["Design", "achieved_power", "items_needed", "seeds_needed", "smallest_gain"]
@@ -133,28 +134,23 @@ def achieved_power(
         Columns model, kind, source, target, n_items, n_seeds, discordance (mean over seeds), seed_sd (of the
         accuracy; NaN for one seed) and smallest_gain at the standard error found.
     """
-    rows = []
-    for cell in cells_of_items(items):
-        n_seeds, n_items = cell.after_SK.shape
-        if n_items < 2:
-            continue
-        change = cell.after_SK - cell.before_SK
-        found = crossed_mean(change)
-        ends = stats.t.ppf(1 - alpha / cells / 2, found.df) + stats.t.ppf(power, found.df)
-        seed_sd = float(change.mean(axis=1).std(ddof=1)) if n_seeds > 1 else math.nan
-        smallest = float(ends * math.sqrt(found.variance))
-        discordance = float((change != 0).mean())
-        key = (cell.model, cell.kind, cell.source, cell.target)
-        rows.append((*key, n_items, n_seeds, discordance, seed_sd, smallest))
-    columns = [
-        "model",
-        "kind",
-        "source",
-        "target",
-        "n_items",
-        "n_seeds",
-        "discordance",
-        "seed_sd",
-        "smallest_gain",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    parts = []
+    for block in targets_of_items(items):
+        for group in cell_groups(block):
+            if group.after_CSK.shape[2] > 1:
+                parts.append(_achieved(group, alpha / cells, power))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _achieved(group: CellGroup, alpha: float, power: float) -> pd.DataFrame:
+    change = group.after_CSK - group.before_CSK
+    n_seeds, n_items = change.shape[1:]
+    found = crossed_mean(mean_squares(change, group.clusters_K))
+    ends = stats.t.ppf(1 - alpha / 2, found.df) + stats.t.ppf(power, found.df)
+    return pd.DataFrame(group.cells, columns=["model", "kind", "source", "target"]).assign(
+        n_items=n_items,
+        n_seeds=n_seeds,
+        discordance=(change != 0).mean(axis=(1, 2)),
+        seed_sd=change.mean(axis=2).std(axis=1, ddof=1) if n_seeds > 1 else np.nan,
+        smallest_gain=ends * np.sqrt(found.variance),
+    )

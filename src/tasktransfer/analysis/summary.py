@@ -12,7 +12,6 @@ import pandas as pd
 from tasktransfer import __version__
 from tasktransfer.analysis.chance import NULLS, CliqueChance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch
-from tasktransfer.analysis.decomposition import Decomposition
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pgf import ZERO, matrix
 from tasktransfer.analysis.transferability import AGGREGATES, without_self
@@ -27,7 +26,8 @@ def summarize_model(
     transfers: pd.DataFrame,
     tasks: pd.DataFrame,
     edges: pd.DataFrame,
-    decomposition: Decomposition,
+    cliques: pd.DataFrame,
+    decomposition: pd.DataFrame,
     searches: dict[tuple[str, str], CliqueSearch],
     chances: dict[tuple[str, str, str], CliqueChance],
 ) -> dict[str, Any]:
@@ -46,6 +46,7 @@ def summarize_model(
             "cliques": [list(clique) for clique in search.cliques if len(clique) == size][:LISTED_CLIQUES],
             "n_maximal": len(search.cliques),
             "complete": search.complete,
+            "probability": _probability(cliques, model, sign),
             "against_chance": {null: chances[model, sign, null]._asdict() for null in NULLS},
         }
     return {
@@ -63,7 +64,9 @@ def summarize_model(
         **{f"mean_{name}": _mean(of_model[name]) for name in AGGREGATES},
         "variance_share": {
             str(name): None if np.isnan(share) else float(share)
-            for name, share in decomposition.shares["share"].items()
+            for name, share in decomposition[decomposition["model"] == model]
+            .set_index("component")["share"]
+            .items()
         },
         "edges": {sign: int((edge_signs == sign).sum()) for sign in SIGNS},
         "largest_clique": largest,
@@ -76,6 +79,12 @@ def summarize_model(
             for persona in PERSONAS
         },
     }
+
+
+def _probability(cliques: pd.DataFrame, model: str, sign: str) -> float | None:
+    """Probability that the first of the largest cliques is one."""
+    rows = cliques.loc[(cliques["model"] == model) & (cliques["sign"] == sign), "probability"]
+    return float(rows.iloc[0]) if len(rows) and not np.isnan(rows.iloc[0]) else None
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from tasktransfer.analysis.pgf import ZERO
 
-__all__ = ["AGGREGATES", "aggregate_transfer", "without_self"]
+__all__ = ["AGGREGATES", "aggregate_transfer", "drawn_aggregates", "without_self"]
 
 AGGREGATES = ("transferability_pos", "transferability_neg", "malleability_pos", "malleability_neg")
 
@@ -53,11 +53,14 @@ def aggregate_transfer(matrix: pd.DataFrame, *, include_self: bool = False) -> p
     [[0.1264, 0.0, 0.0, -0.0632], [0.0, -0.0632, 0.1264, 0.0]]
     """
     values = matrix.to_numpy(dtype=float) if include_self else without_self(matrix)
-    columns = {}
-    for name, axis in (("transferability", 1), ("malleability", 0)):
-        for suffix, sign in (("pos", 1), ("neg", -1)):
-            columns[f"{name}_{suffix}"] = signed_aggregate(values, sign, axis)
-    return pd.DataFrame(columns, index=pd.Index(matrix.index, name="task"))[list(AGGREGATES)]
+    of_task = dict(zip(AGGREGATES, drawn_aggregates(values), strict=True))
+    return pd.DataFrame(of_task, index=pd.Index(matrix.index, name="task"))
+
+
+def drawn_aggregates(values_NN: np.ndarray) -> np.ndarray:
+    """The four `AGGREGATES` of one matrix or of many: shape (..., N, N) to (..., 4, N)."""
+    parts = [signed_aggregate(values_NN, sign, axis) for axis in (-1, -2) for sign in (1, -1)]
+    return np.stack(parts, axis=-2)
 
 
 def signed_aggregate(values: np.ndarray, sign: int, axis: int) -> np.ndarray:
@@ -65,6 +68,6 @@ def signed_aggregate(values: np.ndarray, sign: int, axis: int) -> np.ndarray:
     of_sign = values * sign >= ZERO
     n_sign = of_sign.sum(axis=axis)
     n_defined = (~np.isnan(values)).sum(axis=axis)
-    total = np.where(of_sign, values, 0.0).sum(axis=axis)
+    total = np.where(of_sign, values, 0).sum(axis=axis, dtype=float)
     breadth = -np.expm1(-n_sign / np.maximum(n_defined, 1)) / np.maximum(n_sign, 1)
     return np.where(n_defined > 0, breadth * total + 0.0, np.nan)  # + 0.0: no minus zero

@@ -22,13 +22,14 @@ __all__ = ["UNITS", "accuracies_from_counts", "key_columns"]
 UNITS = ("fraction", "percent")
 
 
-def key_columns(raw: RawTable, model: str | None) -> pd.DataFrame:
+def key_columns(raw: RawTable, model: str | None, *, categories: bool = False) -> pd.DataFrame:
     """Read model, kind, source, seed and target, and hold kind and source to each other.
 
-    `model` fills in for a missing column and renames the only model of a file that has one.
+    `model` fills in for a missing column and renames the only model of a file that has one. With `categories` the
+    columns are categories, a few bytes a row.
     """
     if "model" in raw.frame:
-        models = text_column(raw, "model", empty=model is not None)
+        models = text_column(raw, "model", empty=model is not None, categories=categories)
         if model is not None:
             if models.nunique() > 1:
                 raise InputError(
@@ -41,32 +42,36 @@ def key_columns(raw: RawTable, model: str | None) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "model": models,
-            "source": text_column(raw, "source"),
-            "seed": text_column(raw, "seed"),
-            "target": text_column(raw, "target", empty=False),
+            "source": text_column(raw, "source", categories=categories),
+            "seed": text_column(raw, "seed", categories=categories),
+            "target": text_column(raw, "target", empty=False, categories=categories),
         }
     )
-    untouched = frame["source"] == ""
-    default = pd.Series(np.where(untouched, "base", "finetune"), index=frame.index)
+    untouched = (frame["source"] == "").to_numpy()
+    codes = np.where(untouched, KINDS.index("base"), KINDS.index("finetune")).astype(np.int8)
     if "kind" in raw.frame:
-        kind = text_column(raw, "kind")
-        frame["kind"] = kind.where(kind != "", default)
-        for bad in sorted(set(frame["kind"]) - set(KINDS)):
-            position = int(np.flatnonzero((frame["kind"] == bad).to_numpy())[0])
+        given = text_column(raw, "kind", categories=True).cat
+        of_name = {name: position for position, name in enumerate(given.categories)}
+        for bad in sorted(of_name.keys() - {*KINDS, ""}):
+            position = int(np.flatnonzero((given.codes == of_name[bad]).to_numpy())[0])
             raise InputError(
                 f"{raw.at(position)}: kind is {quoted([bad])}{closest(bad, KINDS)}; "
                 f"accepted are {', '.join(KINDS)}"
             )
-        wrong = untouched.to_numpy() != (frame["kind"] == "base").to_numpy()
+        known = np.array([KINDS.index(name) if name else -1 for name in given.categories], dtype=np.int8)
+        stated = known[given.codes.to_numpy()]
+        codes = np.where(stated < 0, codes, stated)
+        wrong = untouched != (codes == KINDS.index("base"))
         if wrong.any():
             position = int(np.flatnonzero(wrong)[0])
-            row = frame.iloc[position]
+            kind, source = KINDS[codes[position]], frame["source"].iloc[position]
             raise InputError(
-                f"{raw.at(position)}: kind {row['kind']!r} with source {quoted([row['source']])}; "
+                f"{raw.at(position)}: kind {kind!r} with source {quoted([source])}; "
                 f"the baseline, and it alone, has an empty source"
             )
-    else:
-        frame["kind"] = default
+    frame["kind"] = pd.Categorical.from_codes(codes, list(KINDS))
+    if not categories:
+        frame["kind"] = frame["kind"].astype(object)
     return frame[list(ACCURACY_KEY)]
 
 

@@ -5,6 +5,7 @@ Names are kept as categories, a small code a row, so that millions of answers st
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     Returns
     -------
     accuracies, items
-        The accuracies table, and the scores by item: the key columns, item and score.
+        The accuracies table, and the scores by item: the key columns, item, score and, where given, cluster.
 
     Raises
     ------
@@ -49,22 +50,44 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     needed = [*([] if model is not None else ["model"]), *PREDICTION_COLUMNS, value]
     require_columns(raw, needed, "a predictions table")
     raw = _one_scorer(raw)
-    keys = key_columns(raw, model)
-    keys["item"] = text_column(raw, "item", empty=False)
+    keys = key_columns(raw, model, categories=True)
+    keys["item"] = text_column(raw, "item", empty=False, categories=True)
     keys["score"] = number_column(raw, value, low=0, high=1, truth=True)
     for column in ("predicted", "answer"):
-        keys[column] = text_column(raw, column) if column in raw.frame else ""
-    keys = keys.astype(dict.fromkeys((*_ITEM_KEY, "predicted", "answer"), "category"))
+        if column in raw.frame:
+            keys[column] = text_column(raw, column, categories=True)
+        else:
+            keys[column] = pd.Categorical.from_codes(np.zeros(len(keys), dtype=np.int8), [""])
+    if "cluster" in raw.frame:
+        keys["cluster"] = text_column(raw, "cluster", empty=False, categories=True)
+        _require_one_cluster(keys, raw.name)
+    keys = keys.astype(dict.fromkeys(keys.columns.difference(["score"]), "category"))
     keys = _without_repeats(keys[keys["score"].notna()], raw.name)
     cells = keys.groupby(list(ACCURACY_KEY), observed=True, sort=False)
     frame = cells["score"].agg(["sum", "count"])
     frame["n_items"] = frame["count"].astype(float)
     frame["accuracy"] = frame["sum"] / frame["n_items"]
     frame["n_correct"] = frame["sum"].where(frame["sum"] % 1 == 0)
-    frame["top_share"] = _top_shares(keys, frame["n_items"])
+    frame["top_share"] = _top_shares(keys)
     frame = frame.reset_index().astype(dict.fromkeys(ACCURACY_KEY, object))
     frame["n_choices"] = frame["target"].map(_choices(keys))
-    return frame.reindex(columns=list(ACCURACY_COLUMNS)), keys[[*_ITEM_KEY, "score"]].reset_index(drop=True)
+    kept = keys.drop(columns=["predicted", "answer"]).reset_index(drop=True)
+    return frame.reindex(columns=list(ACCURACY_COLUMNS)), kept
+
+
+def _require_one_cluster(keys: pd.DataFrame, name: str) -> None:
+    """An item belongs to one cluster, whoever answers it."""
+    pairs = keys[["target", "item", "cluster"]].drop_duplicates()
+    doubled = pairs[pairs.duplicated(["target", "item"], keep=False)]
+    if len(doubled):
+        first = doubled.iloc[0]
+        clusters = doubled.loc[
+            (doubled["target"] == first["target"]) & (doubled["item"] == first["item"]), "cluster"
+        ]
+        raise InputError(
+            f"{name}: item {quoted([first['item']])} of {quoted([first['target']])} is in the clusters "
+            f"{quoted(clusters)}; accepted is one cluster an item"
+        )
 
 
 def _one_scorer(raw: RawTable) -> RawTable:
@@ -90,7 +113,7 @@ def _chosen(raw: RawTable, present: list[str]) -> str:
 
 def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Drop items given twice with the same score; refuse those given twice with different ones."""
-    again = rows.duplicated(_ITEM_KEY)
+    again = _row_codes(rows, _ITEM_KEY).duplicated()
     if not again.any():
         return rows
     repeated = rows[rows.duplicated(_ITEM_KEY, keep=False)]
@@ -103,12 +126,30 @@ def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     return rows[~again]
 
 
-def _top_shares(rows: pd.DataFrame, n_items: pd.Series) -> pd.Series:
-    """Share of the most frequent predicted answer per cell; NaN where no predicted answer was recorded."""
-    named = rows[rows["predicted"] != ""]
-    key = list(ACCURACY_KEY)
-    counts = named.groupby([*key, "predicted"], observed=True, sort=False).size()
-    return counts.groupby(key, observed=True, sort=False).max().reindex(n_items.index) / n_items
+def _row_codes(rows: pd.DataFrame, columns: Iterable[str]) -> pd.Series:
+    """One number for each combination of names: a fraction of the memory that comparing rows takes."""
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for column in columns:
+        names = rows[column].cat
+        if len(codes) and int(codes.max()) > np.iinfo(np.int64).max // (len(names.categories) + 1):
+            codes = pd.factorize(codes)[0]
+        codes = codes * len(names.categories) + names.codes.to_numpy()
+    return pd.Series(codes, index=rows.index)
+
+
+def _top_shares(rows: pd.DataFrame) -> np.ndarray:
+    """Share of the most frequent predicted answer per cell, cells in the order of their first rows.
+
+    NaN where no predicted answer was recorded.
+    """
+    cells = _row_codes(rows, ACCURACY_KEY)
+    named = (rows["predicted"] != "").to_numpy()
+    counts = pd.DataFrame({"cell": cells, "predicted": rows["predicted"].cat.codes})[named].value_counts(
+        sort=False
+    )
+    most = counts.groupby(level="cell").max().reindex(cells.unique())
+    answered = cells.value_counts(sort=False).reindex(cells.unique())
+    return np.asarray(most.to_numpy(dtype=float) / answered.to_numpy())
 
 
 def _choices(rows: pd.DataFrame) -> pd.Series:

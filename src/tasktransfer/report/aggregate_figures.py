@@ -138,10 +138,14 @@ def _draw_bar(axes: Axes, rows: pd.DataFrame, place: float, width: float, colour
 
 
 def scale_trend_numbers(analysis: Analysis) -> pd.DataFrame:
-    """Columns measure, model, task (empty for the mean) and value; empty for a single model."""
+    """Columns measure, model, task (empty for the mean) and value; empty for a single model.
+
+    The means have low, high, debiased and noise_level beside them, where errors are known.
+    """
     means = analysis.scale.assign(task="").rename(columns={"mean": "value"})
     tasks = analysis.tasks.melt(["model", "task"], list(AGGREGATES), "measure", "value")
-    rows = pd.concat([part[["measure", "model", "task", "value"]] for part in (means, tasks)], ignore_index=True)
+    columns = ["measure", "model", "task", "value", "low", "high", "debiased", "noise_level"]
+    rows = pd.concat([means[columns], tasks], ignore_index=True)[columns]
     rows = rows[rows["value"].notna()].reset_index(drop=True)
     return rows if rows["model"].nunique() > 1 else rows.iloc[:0]
 
@@ -151,6 +155,7 @@ def draw_scale_trend(analysis: Analysis) -> Figure:
     """Draw the four aggregates over the models in size order (the paper's Figure 5).
 
     Thin lines are tasks, the thick one their mean; p-values of its steps are paired Wilcoxon tests over tasks.
+    Grey bars are intervals for the mean without its noise, dotted lines the level that noise alone gives.
     """
     rows = look.something_of(scale_trend_numbers(analysis), "a trend needs two models with a defined cell")
     models = [model for model in analysis.models if model in set(rows["model"])]
@@ -168,6 +173,9 @@ def draw_scale_trend(analysis: Analysis) -> Figure:
         Line2D([], [], color=look.INK, linewidth=2, marker="o", ms=4, label="mean over tasks"),
         *_line_keys(tasks),
     ]
+    if rows["noise_level"].notna().any():
+        keys.append(Line2D([], [], color=look.FAINT, linewidth=5, alpha=0.6, label="interval without noise"))
+        keys.append(Line2D([], [], color=look.INK, linewidth=0.9, linestyle=":", label="noise alone"))
     figure, grid = look.inch_grid(
         (2, 2),
         panel,
@@ -221,6 +229,9 @@ def _draw_lines(
         )
     if "" in values.index:
         axes.plot(at, values.loc[""], color=look.INK, lw=2.2, marker="o", ms=4, zorder=5, clip_on=False)
+        means = rows[rows["task"] == ""].set_index("model").reindex(list(models))
+        axes.vlines(at, means["low"], means["high"], color=look.FAINT, linewidth=5, alpha=0.6, zorder=1)
+        axes.plot(at, means["noise_level"], color=look.INK, linewidth=0.9, linestyle=":", zorder=4)
     axes.axhline(0, color=look.FAINT, linewidth=0.5, zorder=0)
     axes.set_xlim(-0.15, len(models) - (1 if labelled else 0.85))
     axes.margins(y=0.07)

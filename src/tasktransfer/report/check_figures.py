@@ -36,7 +36,10 @@ _CONTROL_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#007
 
 
 def variance_split_numbers(analysis: Analysis) -> pd.DataFrame:
-    """Columns model, component and share; models whose cells do not vary are left out."""
+    """Columns model, component and share; models whose cells do not vary are left out.
+
+    The component noise is a part of the interaction, not beside it.
+    """
     rows = analysis.decomposition[["model", "component", "share"]]
     return rows[rows["share"].notna()].reset_index(drop=True)
 
@@ -45,7 +48,7 @@ def variance_split_numbers(analysis: Analysis) -> pd.DataFrame:
 def draw_variance_split(analysis: Analysis) -> Figure:
     """Draw how much of the off-diagonal variation is the target, the source, and left for pairs.
 
-    What is left still holds the noise of items and seeds.
+    A dark line in the last part is as long as what the errors of items and seeds alone would leave there.
     """
     rows = look.something_of(variance_split_numbers(analysis), "the off-diagonal cells do not vary")
     shares = rows.pivot(index="model", columns="component", values="share")
@@ -53,7 +56,7 @@ def draw_variance_split(analysis: Analysis) -> Figure:
     names = list(look.model_labels(models, 14).values())
     left = look.widest_points(names, 7) / look.POINTS + 0.15
     figure, [[axes]] = look.inch_grid(
-        (1, 1), (look.COLUMN - left - 0.15, 0.26 * len(models)), left=left, right=0.15, top=0.26, bottom=0.52
+        (1, 1), (look.COLUMN - left - 0.15, 0.26 * len(models)), left=left, right=0.15, top=0.26, bottom=0.68
     )
     start = np.zeros(len(models))
     for component, (colour, hatch) in _PARTS.items():
@@ -72,13 +75,20 @@ def draw_variance_split(analysis: Analysis) -> Figure:
             if value >= 0.055:
                 box = {"facecolor": colour, "edgecolor": "none", "pad": 0.8}
                 axes.text(x + value / 2, i, f"{value:.0%}", ha="center", va="center", fontsize=6.5, bbox=box)
+        if component == "interaction" and "noise" in shares:
+            noise = np.minimum(shares.loc[models, "noise"].to_numpy(dtype=float), share)
+            axes.hlines(np.arange(len(models)) + 0.27, start, start + noise, color=look.INK, linewidth=2.2)
         start += share
     axes.set(xlim=(0, 1), ylim=(len(models) - 0.5, -0.5))
     axes.set_yticks(range(len(models)), names)
     axes.set_xticks(np.linspace(0, 1, 6), [f"{x:.0%}" for x in np.linspace(0, 1, 6)])
     axes.tick_params(axis="y", length=0)
     figure.suptitle("Share of the off-diagonal variation of PGF", x=0.02, y=0.985, ha="left", va="top", fontsize=8)
-    keys = [Patch(facecolor=c, edgecolor=look.INK, lw=0.4, hatch=h, label=name) for name, (c, h) in _PARTS.items()]
+    keys: list[Any] = [
+        Patch(facecolor=c, edgecolor=look.INK, lw=0.4, hatch=h, label=name) for name, (c, h) in _PARTS.items()
+    ]
+    if "noise" in shares:
+        keys.append(Line2D([], [], color=look.INK, linewidth=2.2, label="noise alone"))
     look.bottom_legend(figure, keys)
     return figure
 
@@ -196,7 +206,7 @@ def _write_ceilings(axes: Axes, ceilings: Sequence[str], taus: Sequence[float | 
 
 
 def controls_numbers(analysis: Analysis) -> pd.DataFrame:
-    """Columns model, target, series and pgf: each control, and lowest, mean and highest of the finetunes.
+    """Columns model, target, series, pgf, low and high: each control, and lowest, mean and highest finetune.
 
     Self-transfer is left out of the finetunes. Empty without a control.
     """
@@ -207,7 +217,8 @@ def controls_numbers(analysis: Analysis) -> pd.DataFrame:
     groups.columns = pd.Index(FINETUNES)
     finetunes = groups.reset_index().melt(["model", "target"], list(FINETUNES), "series", "pgf")
     named = controls.assign(series="control: " + controls["source"].astype(str))
-    rows = pd.concat([named[["model", "target", "series", "pgf"]], finetunes], ignore_index=True)
+    columns = ["model", "target", "series", "pgf", "low", "high"]
+    rows = pd.concat([named[columns], finetunes], ignore_index=True)[columns]
     return rows if len(controls) else rows.iloc[:0]
 
 
@@ -215,6 +226,7 @@ def controls_numbers(analysis: Analysis) -> pd.DataFrame:
 def draw_controls(analysis: Analysis) -> Figure:
     """Draw the PGF of each control on each target beside the finetunes: from lowest to highest, and the mean.
 
+    Lines through a control are its interval.
     What a control (say, training on shuffled labels) gains as well is no transfer of a skill.
     """
     rows = look.something_of(controls_numbers(analysis), "there is no control among the runs")
@@ -272,7 +284,10 @@ def _draw_controls(
         # beside each other, inside the width of the bar
         shift = 0.4 * ((position + 0.5) / len(controls) - 0.5)
         size = float(np.clip(0.3 * pitch, 1.5, 4))
-        axes.plot(at + shift, values[name], ms=size, zorder=4, mec="white", mew=0.3, **_control_style(position))
+        style = _control_style(position)
+        axes.plot(at + shift, values[name], ms=size, zorder=4, mec="white", mew=0.3, **style)
+        own = rows[rows["series"] == name].set_index("target").reindex(list(targets))
+        axes.vlines(at + shift, own["low"], own["high"], color=style["color"], linewidth=0.7, zorder=3)
     axes.axhline(0, color=look.INK, linewidth=0.5, zorder=1)
     axes.use_sticky_edges = False  # else the lowest bar ends on the frame
     axes.margins(y=0.06)

@@ -16,6 +16,7 @@ personas                    helps against harms, is helped against is harmed    
 cliques                     who belongs to the largest cliques                             Figure 6
 seed_spread                 standard deviation over seeds of each cell                     Figures A.11-13
 pgf_interaction             PGF without target and source effects                          ours
+certainty                   aggregates with intervals, noise level and controls            ours
 variance_split              target, source and interaction shares                          ours
 ceiling_sensitivity         order of the sources under each ceiling                        ours
 constant_answers            runs that score as a constant answer                           ours
@@ -41,6 +42,7 @@ from tasktransfer.report.aggregate_figures import (
     scale_trend_numbers,
     taxonomy_numbers,
 )
+from tasktransfer.report.certainty_figure import certainty_numbers, draw_certainty
 from tasktransfer.report.check_figures import (
     ceiling_sensitivity_numbers,
     controls_numbers,
@@ -64,6 +66,7 @@ from tasktransfer.tables import write_csv
 __all__ = [
     "draw_by_taxonomy",
     "draw_ceiling_sensitivity",
+    "draw_certainty",
     "draw_cliques",
     "draw_constant_answers",
     "draw_controls",
@@ -144,6 +147,7 @@ def _plans(analysis: Analysis) -> Iterator[_Plan]:
     yield _Plan("cliques", cliques_numbers, draw_cliques)
     for name, value in (("seed_spread", "seed_sd"), ("pgf_interaction", "interaction")):
         yield _Plan(name, partial(matrix_numbers, value=value), partial(draw_matrix, value=value))
+    yield _Plan("certainty", certainty_numbers, draw_certainty)
     yield _Plan("variance_split", variance_split_numbers, draw_variance_split)
     yield _Plan("ceiling_sensitivity", ceiling_sensitivity_numbers, draw_ceiling_sensitivity)
     yield _Plan("constant_answers", constant_answers_numbers, draw_constant_answers)

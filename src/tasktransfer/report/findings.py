@@ -43,6 +43,8 @@ def find_findings(analysis: Analysis) -> list[Finding]:
         *_target_effect(analysis),
         *_best_and_worst(analysis),
         *_verdicts(analysis),
+        *_noise(analysis),
+        *_controls(analysis),
         *_scale(analysis),
         *_cliques(analysis),
         *_personas(analysis),
@@ -95,6 +97,7 @@ def _target_effect(analysis: Analysis) -> Iterator[Finding]:
     text = "; ".join(
         (f"{printable(model)}: " if len(shares) > 1 else "")
         + f"target {share['target']:.1%}, source {share['source']:.1%}, interaction {share['interaction']:.1%}"
+        + (f" (noise alone: {noise:.1%})" if (noise := share.get("noise")) is not None else "")
         for model, share in shares.items()
     )
     most = max(shares, key=lambda model: shares[model]["target"])
@@ -104,11 +107,11 @@ def _target_effect(analysis: Analysis) -> Iterator[Finding]:
         explanation = (
             "A target that rises whatever one trains on is no evidence that two tasks share a skill: it may have "
             "learned the answer format, or started from a weak baseline. Pairwise claims rest on the interaction "
-            "share, which still holds the noise; switch the views to ‘interaction’ to see it alone."
+            "share less its noise; switch the views to ‘interaction’ to see it alone."
         )
     else:
         title = "Source and pair matter more than the target alone"
-        explanation = "The interaction share still holds the noise of items and seeds."
+        explanation = "The interaction share holds the noise of items and seeds."
     yield Finding(title, f"Share of the off-diagonal variation, {text}.", explanation, "decomposition")
 
 
@@ -154,6 +157,61 @@ def _verdicts(analysis: Analysis) -> Iterator[Finding]:
     )
 
 
+def _noise(analysis: Analysis) -> Iterator[Finding]:
+    """What positive transferability is worth without the noise it sums."""
+    rows = analysis.aggregates
+    rows = rows[(rows["task"] == "") & (rows["measure"] == "transferability_pos") & rows["value"].notna()]
+    if rows.empty:
+        return
+    told = [
+        (f"{printable(row.model)}: " if len(analysis.models) > 1 else "")
+        + f"{row.value:.3f} by the formula, of which pure noise would give {row.noise_level:.3f}; without noise "
+        f"{row.debiased:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        for row in rows.itertuples()
+    ]
+    near = [printable(row.model) for row in rows.itertuples() if row.noise_level >= 0.5 * row.value]
+    if near:
+        where = f" in {', '.join(near)}" if len(analysis.models) > 1 else ""
+        title = f"Noise alone would give half or more of the positive transferability{where}"
+    else:
+        title = "Positive transferability is well above what noise alone would give"
+    yield Finding(
+        title + _view(analysis),
+        "Mean over tasks, " + "; ".join(told) + ".",
+        "Sums of one sign count every error of that sign: a model that nothing was transferred to has a positive "
+        "transferability too. The value without noise shrinks each cell as far as its error asks for.",
+        "certainty",
+    )
+
+
+def _controls(analysis: Analysis) -> Iterator[Finding]:
+    columns = analysis.control_columns
+    overall = columns[columns["target"] == ""]
+    if overall.empty:
+        return
+    told = []
+    for row in overall.itertuples():
+        single = columns[(columns["model"] == row.model) & (columns["control"] == row.control)]
+        single = single[(single["target"] != "") & (single["share_explained"] >= 0.5)]
+        where = f", more than half of {list_labels(list(single['target']))}" if len(single) else ""
+        explains = "nothing" if not row.share_explained > 0 else f"{row.share_explained:.0%}"
+        told.append(
+            (f"{printable(row.model)}, " if len(analysis.models) > 1 else "")
+            + f"{printable(row.control)}: explains {explains} of the squared PGF{where} "
+            f"(mean PGF {row.mean_pgf:+.3f}, net of it {row.mean_net:+.3f})"
+        )
+    most = overall["share_explained"].max()
+    yield Finding(
+        "A control explains much of the transfer"
+        if most >= 0.5
+        else "The controls explain little of the transfer",
+        "; ".join(told) + ".",
+        "A control is trained as the finetunes are but teaches no skill: what it changes as well is answer "
+        "format, or training as such. Cells net of each control are in controls.csv.",
+        "controls",
+    )
+
+
 def _scale(analysis: Analysis) -> Iterator[Finding]:
     trend = analysis.scale[analysis.scale["measure"] == "transferability_pos"]
     means = trend["mean"].dropna()
@@ -167,7 +225,12 @@ def _scale(analysis: Analysis) -> Iterator[Finding]:
     else:
         steps_told = ""
     steps = [
-        f"{printable(before['model'])} to {printable(row['model'])} {row['step']:+.4f} (p = {row['p_value']:.2g})"
+        f"{printable(before['model'])} to {printable(row['model'])} {row['step']:+.4f} (p = {row['p_value']:.2g}"
+        + (
+            f"; without noise {row['step_debiased']:+.4f} [{row['step_low']:+.4f}, {row['step_high']:+.4f}])"
+            if pd.notna(row["step_debiased"])
+            else ")"
+        )
         for (_, before), (_, row) in zip(trend.iloc[:-1].iterrows(), trend.iloc[1:].iterrows(), strict=True)
         if pd.notna(row["p_value"])
     ]
@@ -193,7 +256,10 @@ def _cliques(analysis: Analysis) -> Iterator[Finding]:
             p_values = [chance["p_value"] for chance in largest["against_chance"].values()]
             first = largest["cliques"][0]
             others = "" if len(largest["cliques"]) == 1 else " and others"
-            parts.append(f"largest {sign} of {largest['size']} ({list_labels(first)}{others}{_p_range(p_values)})")
+            sure = largest["probability"]
+            chance = "" if sure is None else f", a clique with probability {sure:.2f}"
+            members = f"{list_labels(first)}{others}{chance}{_p_range(p_values)}"
+            parts.append(f"largest {sign} of {largest['size']} ({members})")
             tested += all(not math.isnan(p) for p in p_values)
             if max(p_values) <= 1 - analysis.settings.confidence:
                 beyond.append(f"{sign} in {printable(model)}")
@@ -236,13 +302,25 @@ def _personas(analysis: Analysis) -> Iterator[Finding]:
             yield Finding("No persona holds in every model", "Labels change with the model.", "", "personas")
         return
     where = "in every model" if several else "in this model"
+    sure = [
+        f"{persona} {list_labels(held)}"
+        for persona, tasks in consistent.items()
+        if (held := [task for task in tasks if _least_probability(analysis, task, persona) >= 0.9])
+    ]
+    known = analysis.tasks["p_donor"].notna().any()
+    told = f" With a probability of at least .9{' in each' if several else ''}: {'; '.join(sure) or 'none'}."
     yield Finding(
         f"Personas that hold {where}{_view(analysis)}",
-        "; ".join(listed) + ".",
+        "; ".join(listed) + "." + (told if known else ""),
         "A label means beyond the mean over these tasks, no more; it is a rank, and it moves with the ceiling and "
         "with the diagonal.",
         "personas",
     )
+
+
+def _least_probability(analysis: Analysis, task: str, persona: str) -> float:
+    """The lowest probability over models that a task earns a label; NaN where not known."""
+    return float(analysis.tasks.loc[analysis.tasks["task"] == task, f"p_{persona}"].min(skipna=False))
 
 
 def _constant_answers(analysis: Analysis) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ TABLES = (
     "pgf",
     "transfers",
     "tasks",
+    "aggregates",
     "cliques",
     "edges",
     "taxonomy",
@@ -38,6 +39,8 @@ TABLES = (
     "ceilings",
     "decomposition",
     "diagnostics",
+    "controls",
+    "control_columns",
 )
 MARKER = "summary.json"
 

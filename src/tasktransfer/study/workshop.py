@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tasktransfer.errors import InputError
 from tasktransfer.study.plan import Cell, ItemSet, Plan
 from tasktransfer.study.store import Store
 
@@ -197,8 +198,14 @@ class Workshop:
     def _read_prompts(self, model: str, items: ItemSet) -> list[Prompt]:
         from tasktransfer.study.encoded import read_prompts
 
+        path = self._items_file(model, items)
         self.prepare(model, items)
-        return read_prompts(self._items_file(model, items))
+        try:
+            return read_prompts(path)
+        except InputError:  # damaged since: made again, as anything else would be
+            path.unlink()
+            self.prepare(model, items)
+            return read_prompts(path)
 
     def _draw(self, items: ItemSet) -> list[Any]:
         return self.plan.supplies[items.task].draw(items.split, items.n_items)

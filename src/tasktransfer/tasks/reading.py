@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tasktransfer.tasks.answers import find_letter
+
 __all__ = ["Mark", "mark_answer", "mean_relative_accuracy"]
 
 _ALLOWED = 1 - np.linspace(0.5, 0.95, 10)  # the floats of the reference code, which decide at the boundaries
@@ -24,8 +26,9 @@ class Mark(NamedTuple):
 def mark_answer(text: str, answer: str, letters: str) -> Mark:
     """Read a written answer and score it.
 
-    With options the first lone option letter counts. A numeric answer takes the first number and is scored by
-    `mean_relative_accuracy`; ``correct`` then means equal. Any other answer must match as text.
+    With options the letter is that of `tasktransfer.tasks.answers.find_letter`. A numeric answer takes the first
+    number and is scored by `mean_relative_accuracy`; ``correct`` then means equal. Any other answer must match
+    as text.
 
     >>> mark_answer("(B).", "B", "ABCD")
     Mark(predicted='B', correct=True, score=1.0)
@@ -35,8 +38,7 @@ def mark_answer(text: str, answer: str, letters: str) -> Mark:
     True
     """
     if letters:
-        found = re.search(rf"(?<![A-Za-z])[{letters}](?![A-Za-z])", text)
-        predicted = found.group() if found else None
+        predicted = find_letter(text, letters)
         return Mark(predicted, predicted == answer, float(predicted == answer))
     if _NUMBER.fullmatch(answer):
         number = _NUMBER.search(text)

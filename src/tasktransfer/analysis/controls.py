@@ -1,0 +1,131 @@
+"""PGF net of a control: what is left when the answer format, or mere training, is taken away.
+
+A control is trained as the finetunes are, without the skill (shuffled labels, the base model's own answers,
+blanked images). What it does to a target is no transfer of skill, so
+
+    net(i -> j) = PGF(i -> j) - PGF(control -> j)
+
+and of a column it explains
+
+    share_j = 1 - sum_i net(i -> j)^2 / sum_i PGF(i -> j)^2          (sources other than j itself)
+
+1 where every finetune does what the control does, 0 where the control does nothing, below 0 where it misleads.
+Intervals of the difference come from draws that share the items of the target (`resampling`): what both owe to a
+lucky baseline cancels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tasktransfer.analysis.pgf import ZERO
+from tasktransfer.analysis.resampling import Resampled
+from tasktransfer.analysis.transferability import signed_aggregate
+
+__all__ = ["control_columns", "net_of_controls"]
+
+NET_COLUMNS = ("model", "control", "source", "target", "pgf", "control_pgf", "net", "low", "high", "verdict")
+TARGET_COLUMNS = (
+    "model",
+    "control",
+    "target",
+    "n_sources",
+    "control_pgf",
+    "mean_pgf",
+    "mean_net",
+    "share_explained",
+    "low",
+    "high",
+    "transferability_pos",
+    "transferability_neg",
+)
+
+
+def net_of_controls(
+    transfers: pd.DataFrame, resampled: dict[str, Resampled], *, confidence: float
+) -> pd.DataFrame:
+    """Every finetune cell less every control of its model on the same target.
+
+    Parameters
+    ----------
+    transfers
+        With rows of kind ``control``; without any the result is empty.
+    resampled
+        Draws by model.
+    confidence
+        In (0, 1).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, control, source, target, pgf, control_pgf, net, low, high and verdict: ``above`` or
+        ``below`` the control where the interval leaves out 0, else ``as the control``; empty where there is no
+        interval. Not adjusted for the number of cells.
+    """
+    columns = ["model", "source", "target", "pgf"]
+    finetunes = transfers.loc[(transfers["kind"] == "finetune") & transfers["pgf"].notna(), columns]
+    controls = transfers.loc[(transfers["kind"] == "control") & transfers["pgf"].notna(), columns]
+    controls = controls.rename(columns={"source": "control", "pgf": "control_pgf"})
+    frame = controls.merge(finetunes, on=["model", "target"])
+    frame["net"] = frame["pgf"] - frame["control_pgf"]
+    bounds = np.full((len(frame), 2), np.nan)
+    for position, row in enumerate(frame.itertuples()):
+        bounds[position] = _interval(resampled[row.model], row, confidence)
+    frame["low"], frame["high"] = bounds.T
+    verdict = np.select([frame["low"] > 0, frame["high"] < 0], ["above", "below"], "as the control")
+    frame["verdict"] = np.where(frame["low"].isna(), "", verdict)
+    return frame[list(NET_COLUMNS)]
+
+
+def _interval(drawn: Resampled, row: object, confidence: float) -> tuple[float, float]:
+    target = drawn.targets.index(row.target)  # type: ignore[attr-defined]
+    source = drawn.cells.index(("finetune", row.source))  # type: ignore[attr-defined]
+    control = drawn.cells.index(("control", row.control))  # type: ignore[attr-defined]
+    if not (drawn.known_CT[source, target] or drawn.known_CT[control, target]):
+        return np.nan, np.nan
+    net_D = drawn.pgf_DCT[:, source, target] - drawn.pgf_DCT[:, control, target]
+    net_D = net_D[~np.isnan(net_D)]
+    if not len(net_D):
+        return np.nan, np.nan
+    low, high = np.quantile(net_D, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def control_columns(net: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
+    """What each control does to each target, and how much of the column it explains.
+
+    Parameters
+    ----------
+    net
+        Of `net_of_controls`.
+    transfers
+        Of the same analysis.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, control, target, n_sources, control_pgf, mean_pgf, mean_net, share_explained (NaN where
+        the column is zero throughout), low and high (of control_pgf); self-transfer is left out. One more row a
+        control, with an empty target, over all cells, has the control's own transferability: what a source
+        reaches that teaches no skill.
+    """
+    off = net[net["source"] != net["target"]]
+    of_controls = transfers[transfers["kind"] == "control"].set_index(["model", "source", "target"])
+    rows = []
+    for (model, control), of_model in off.groupby(["model", "control"], sort=False):
+        of_control = of_controls.loc[(model, control)]
+        for target, cells in of_model.groupby("target", sort=False):
+            bounds = of_control.loc[target, ["low", "high"]]
+            rows.append((model, control, target, *_explained(cells), *bounds, np.nan, np.nan))
+        everywhere = of_control["pgf"].to_numpy(dtype=float)
+        own = [float(signed_aggregate(everywhere, sign, -1)) for sign in (1, -1)]
+        rows.append((model, control, "", *_explained(of_model), np.nan, np.nan, *own))
+    return pd.DataFrame(rows, columns=list(TARGET_COLUMNS))
+
+
+def _explained(cells: pd.DataFrame) -> tuple[float, ...]:
+    """Number of cells, mean control, mean PGF, mean net, and the share of squares the control explains."""
+    squares = float((cells["pgf"] ** 2).sum())
+    share = 1 - float((cells["net"] ** 2).sum()) / squares if squares > ZERO**2 else np.nan
+    return (len(cells), *cells[["control_pgf", "pgf", "net"]].mean(), share)

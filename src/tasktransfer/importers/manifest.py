@@ -1,0 +1,229 @@
+"""The manifest: which log is which run, as a small YAML file that people write and mend.
+
+.. code-block:: yaml
+
+    runs:
+      - path: logs/base          # from the folder of the manifest
+        harness: lmms_eval
+        model: Qwen2.5-VL-7B
+        source: ""               # the task finetuned on; empty for the untouched model
+      - path: logs/ft_jigsaw_seed0
+        harness: lmms_eval
+        model: Qwen2.5-VL-7B
+        source: Jigsaw
+        seed: 0
+    leave_out: [IQ_Test]
+
+All values are text as written (``no`` and ``007`` stay that), keys that are not known are refused, and all
+faults are told at once, each with its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.importers.logs import target_name
+from tasktransfer.tables import KINDS
+
+__all__ = ["HARNESSES", "UNKNOWN", "Manifest", "ManifestRun", "read_manifest"]
+
+Harness = Literal["lmms_eval", "vlmevalkit", "evalscope", "inspect_ai"]
+HARNESSES = get_args(Harness)
+UNKNOWN = "???"  # stands in a draft for what could not be guessed
+
+Place = tuple[str | int, ...]
+
+
+class _Run(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Annotated[str, Field(min_length=1)]
+    harness: Harness
+    model: Annotated[str, Field(min_length=1)]
+    source: str
+    seed: str = ""
+    kind: Literal["base", "finetune", "control", "mixture"] | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _filled_in(cls, value: Any) -> Any:
+        if value == UNKNOWN:
+            raise ValueError(f"is still {UNKNOWN}; fill it in")
+        return value
+
+    @field_validator("path")
+    @classmethod
+    def _exists(cls, value: str, info: ValidationInfo) -> str:
+        place = Path((info.context or {})["folder"], value)
+        if not place.exists():
+            beside = [str(Path(value).with_name(other.name)) for other in _siblings(place)]
+            raise ValueError(f"{value!r} does not exist in the folder of the manifest{closest(value, beside)}")
+        return value
+
+    @model_validator(mode="after")
+    def _baseline_has_no_source(self) -> _Run:
+        if self.kind is not None and (self.kind == "base") == bool(self.source):
+            raise ValueError(
+                f"kind is {self.kind!r} with source {self.source!r}; "
+                f"the baseline, and it alone, has an empty source"
+            )
+        return self
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    runs: Annotated[list[_Run], Field(min_length=1)]
+    leave_out: list[str] = []
+
+
+class ManifestRun(NamedTuple):
+    """One run of a manifest, ready to be read."""
+
+    path: Path
+    harness: str
+    model: str
+    kind: str
+    source: str
+    seed: str
+    line: int  # where the run stands in the manifest
+
+    @property
+    def label(self) -> str:
+        """The run in words, for messages."""
+        of = f", {self.kind}" if self.kind not in ("base", "finetune") else ""
+        seed = f", seed {self.seed}" if self.seed else ""
+        return f"{self.model}, {self.source or 'baseline'}{of}{seed}"
+
+
+class Manifest(NamedTuple):
+    """All runs to read, and the targets to leave out."""
+
+    runs: tuple[ManifestRun, ...]
+    leave_out: frozenset[str]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Names of registered tasks (``blink_jigsaw``) become the registered name in `source` and `leave_out`.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no YAML, or anything in it cannot be as it is; all faults with their lines.
+    """
+    content, lines, faults = _read_yaml(path)
+    checked = None
+    try:
+        checked = _Manifest.model_validate(content, context={"folder": path.parent})
+    except ValidationError as error:
+        faults.extend(_told(fault, lines) for fault in error.errors())
+    if checked is not None:
+        faults.extend(_repeated(checked.runs, lines))
+    if faults or checked is None:
+        told = [f"  line {line}: {text}" for line, text in sorted(faults)]
+        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        raise InputError("\n".join([f"{path}: {count}", *told]))
+    runs = (_resolved(run, path.parent, lines[("runs", k)]) for k, run in enumerate(checked.runs))
+    return Manifest(tuple(runs), frozenset(map(target_name, checked.leave_out)))
+
+
+def _resolved(run: _Run, folder: Path, line: int) -> ManifestRun:
+    source = target_name(run.source) if run.source else ""
+    kind = run.kind or ("finetune" if source else KINDS[0])
+    return ManifestRun(folder / run.path, run.harness, run.model, kind, source, run.seed, line)
+
+
+def _read_yaml(path: Path) -> tuple[Any, dict[Place, int], list[tuple[int, str]]]:
+    """The content with every scalar as text, the line of every place in it, and keys given twice."""
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise InputError(f"{path}{line}: not readable as YAML ({getattr(error, 'problem', error)})") from error
+    lines: dict[Place, int] = {}
+    faults: list[tuple[int, str]] = []
+    content = _plain(root, (), lines, faults, set()) if root is not None else {}
+    lines.setdefault((), 1)
+    return content, lines, faults
+
+
+def _plain(
+    node: yaml.Node, place: Place, lines: dict[Place, int], faults: list[tuple[int, str]], seen: set[int]
+) -> Any:
+    line = node.start_mark.line + 1
+    lines[place] = line
+    if isinstance(node, yaml.ScalarNode):
+        return "" if node.tag == "tag:yaml.org,2002:null" else node.value
+    if id(node) in seen:
+        faults.append((line, "anchors and aliases are not used here; write the entry out"))
+        return {}
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(below, (*place, k), lines, faults, seen) for k, below in enumerate(node.value)]
+    content = {}
+    for key, below in node.value:
+        name = str(key.value)
+        if name in content:
+            faults.append((key.start_mark.line + 1, f"key {name!r} stands there twice"))
+        content[name] = _plain(below, (*place, name), lines, faults, seen)
+        lines[(*place, name)] = key.start_mark.line + 1
+    return content
+
+
+def _told(fault: Any, lines: dict[Place, int]) -> tuple[int, str]:
+    """One fault of pydantic's in our words, with its line."""
+    place: Place = tuple(fault["loc"])
+    line = next(lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in lines)
+    name, given = place[-1] if place else "manifest", fault["input"]
+    keys = _Run.model_fields if "runs" in place[:1] else _Manifest.model_fields
+    if fault["type"] == "extra_forbidden":
+        return line, f"unknown key {name!r}{closest(str(name), keys)}; accepted are {', '.join(keys)}"
+    if fault["type"] == "missing":
+        empty = " (empty for the untouched model)" if name == "source" else ""
+        return line, f"key {name!r} is missing{empty}"
+    if fault["type"] == "literal_error":
+        accepted = KINDS if name == "kind" else HARNESSES
+        return line, f"{name} is {quoted([given])}{closest(given, accepted)}; accepted are {', '.join(accepted)}"
+    if fault["type"] == "value_error":
+        return line, f"{name} {fault['ctx']['error']}" if isinstance(name, str) else str(fault["ctx"]["error"])
+    if fault["type"] in ("string_too_short", "too_short"):
+        return line, f"{name} is empty"
+    wanted = {"list_type": "a list", "string_type": "a text"}.get(fault["type"], f"a mapping of {', '.join(keys)}")
+    return line, f"{name if isinstance(name, str) else f'entry {name + 1}'}: {wanted} is needed here"
+
+
+def _repeated(runs: Iterable[_Run], lines: dict[Place, int]) -> Iterator[tuple[int, str]]:
+    seen: dict[str, int] = {}
+    for position, run in enumerate(runs):
+        line = lines[("runs", position)]
+        if run.path in seen:
+            yield line, f"path {run.path!r} stands also at line {seen[run.path]}"
+        seen.setdefault(run.path, line)
+
+
+def _siblings(place: Path) -> list[Path]:
+    try:
+        return sorted(place.parent.iterdir())
+    except OSError:
+        return []
