@@ -42,12 +42,14 @@ def test_the_readme_has_commands_and_python():
 
 @pytest.mark.parametrize("commands", COMMANDS, ids=lambda commands: commands[0])
 def test_commands_of_a_section_run_in_order(commands, workplace):
+    if any(" run " in command for command in commands):
+        pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
     for command in commands:
         arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
         subprocess.run(arguments, cwd=workplace, check=True, capture_output=True)
         if "--out" in arguments:
             out = workplace / arguments[arguments.index("--out") + 1]
-            assert out.is_file() if out.suffix else (out / "summary.json").is_file()
+            assert out.is_file() if out.suffix else list(out.rglob("summary.json"))
 
 
 def test_python_runs(workplace):

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    # doing it
+    "Study": "study.spec",
+    "load_study": "study.spec",
+    "run_study": "study.run",
     # in
     "read_accuracies": "importers.inputs",
     "read_harness_logs": "importers.harnesses",
@@ -108,4 +112,7 @@ if TYPE_CHECKING:
     from tasktransfer.report.findings import find_findings as find_findings
     from tasktransfer.report.html import render_report as render_report
     from tasktransfer.report.save import save_analysis as save_analysis
+    from tasktransfer.study.run import run_study as run_study
+    from tasktransfer.study.spec import Study as Study
+    from tasktransfer.study.spec import load_study as load_study
     from tasktransfer.tasks import find_task as find_task

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasktransfer.cli_study import add_study_commands
 from tasktransfer.errors import InputError, OutputError, TaskTransferError
 
 if TYPE_CHECKING:
@@ -168,6 +169,9 @@ def import_logs(
         typer.echo(line, err=line.startswith("note: "))
 
 
+add_study_commands(app)
+
+
 def _analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:
     from tasktransfer.analysis.pipeline import analyze as analyze_accuracies
     from tasktransfer.importers.inputs import read_accuracies
@@ -200,7 +204,7 @@ def _tell_findings(analysis: Analysis) -> None:
 def main() -> None:
     """Run the command line; every error of ours ends as one short message and exit status 2."""
     try:
-        app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
     except TaskTransferError as error:
         _refuse(str(error))
     except typer.TyperException as error:  # unknown commands and options, values of the wrong type

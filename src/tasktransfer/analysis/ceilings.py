@@ -83,7 +83,7 @@ def ceiling_table(accuracies: pd.DataFrame, ceiling: str = "perfect") -> pd.Data
 
 def _human(name: str) -> float:
     task = find_task(name)
-    return task.human if task is not None else np.nan
+    return task.human if task is not None and task.human is not None else np.nan
 
 
 def _from_file(cells: pd.DataFrame, path: Path) -> pd.DataFrame:

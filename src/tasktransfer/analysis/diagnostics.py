@@ -174,8 +174,8 @@ def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
     lowest, highest = base["accuracy"].min(), base["accuracy"].max()
     first = base.iloc[0]
     task = find_task(first["target"])
-    same_split = task is not None and (np.isnan(first["n_items"]) or first["n_items"] == task.n_items)
-    choices = task.n_choices if task and same_split else first["n_choices"]
+    same_split = task is not None and (np.isnan(first["n_items"]) or task.n_items in (None, first["n_items"]))
+    choices = (task.n_choices or np.nan) if task and same_split else first["n_choices"]
     if not np.isnan(choices):
         chance = 1 / choices
         mean = base["accuracy"].mean()

@@ -341,7 +341,7 @@ def _registry_notes(table: pd.DataFrame) -> list[str]:
     told = []
     for name, n_items in table.groupby("target", sort=False)["n_items"].max().items():
         task = find_task(str(name))
-        if task is None:
+        if task is None or task.n_items is None:
             continue
         read_as = f"{quoted([name])} is read as BLINK's {task.name} ({task.level} level, {task.granularity})"
         if not np.isnan(n_items) and n_items != task.n_items:

@@ -32,8 +32,8 @@ _SCORERS = ("likelihood", "generation")
 def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Average predictions over items, and keep the items.
 
-    The score of an item is ``score`` where the column exists, else ``correct``. Of several scorers the
-    likelihood is taken (the default for PGF), else the only one there is.
+    The score of an item is ``score`` where the column exists, else ``correct``. Of several scorers of a target
+    the likelihood is taken (the default for PGF), else the only one there is.
 
     Returns
     -------
@@ -91,20 +91,24 @@ def _require_one_cluster(keys: pd.DataFrame, name: str) -> None:
 
 
 def _one_scorer(raw: RawTable) -> RawTable:
+    """One scorer a target: numbers have no likelihood of options, and are kept beside targets that have."""
     if "scorer" not in raw.frame:
         return raw
-    scorers = text_column(raw, "scorer")
-    present = list(dict.fromkeys(scorers))
-    if len(present) == 1:
-        return raw
-    chosen = next((scorer for scorer in _SCORERS if scorer in present), None)
+    scorers, targets = text_column(raw, "scorer"), text_column(raw, "target")
+    present = scorers.groupby(targets, sort=False).unique()
+    chosen = {target: _chosen(raw, list(names)) for target, names in present.items()}
+    keep = (scorers == targets.map(chosen)).to_numpy()
+    return raw._replace(frame=raw.frame[keep].reset_index(drop=True), places=raw.places[keep])
+
+
+def _chosen(raw: RawTable, present: list[str]) -> str:
+    chosen = present[0] if len(present) == 1 else next((s for s in _SCORERS if s in present), None)
     if chosen is None:
         raise InputError(
             f"{raw.name}: holds the scorers {quoted(present)}; accepted are one scorer of any name, or "
             f"several with {' or '.join(map(repr, _SCORERS))} among them"
         )
-    keep = (scorers == chosen).to_numpy()
-    return raw._replace(frame=raw.frame[keep].reset_index(drop=True), places=raw.places[keep])
+    return chosen
 
 
 def _without_repeats(rows: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -90,7 +90,8 @@ def _letters_by_target(replies: Iterable[Reply]) -> dict[str, str]:
     for reply in replies:
         task = find_task(reply.target)
         right = letter_of(reply.answer)
-        n_choices = task.n_choices if task is not None else max(2, ord(right) - ord("A") + 1) if right else 0
+        registered = task.n_choices or 0 if task is not None else None  # None of a task whose answer is a number
+        n_choices = registered if registered is not None else max(2, ord(right) - ord("A") + 1) if right else 0
         if n_choices > len(letters.setdefault(reply.target, "")):
             letters[reply.target] = string.ascii_uppercase[:n_choices]
     return letters

@@ -2,5 +2,6 @@
 
 from tasktransfer.tasks.blink import BLINK, PAPER_TASKS, find_task
 from tasktransfer.tasks.task import GRANULARITIES, LEVELS, Task
+from tasktransfer.tasks.toyworld.registry import FAMILIES, TOY_TASKS
 
-__all__ = ["BLINK", "GRANULARITIES", "LEVELS", "PAPER_TASKS", "Task", "find_task"]
+__all__ = ["BLINK", "FAMILIES", "GRANULARITIES", "LEVELS", "PAPER_TASKS", "TOY_TASKS", "Task", "find_task"]

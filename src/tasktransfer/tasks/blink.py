@@ -18,6 +18,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from tasktransfer.tasks.task import Task
+from tasktransfer.tasks.toyworld.registry import TOY_TASKS
 
 __all__ = ["BLINK", "PAPER_TASKS", "find_task"]
 
@@ -64,12 +65,12 @@ def _normal(name: str) -> str:
     return folded.removeprefix("blink_").removesuffix("_concat")
 
 
-_BY_NAME = {_normal(task.name): task for task in BLINK}
+_BY_NAME = {_normal(task.name): task for task in (*BLINK, *TOY_TASKS.values())}
 
 
 @lru_cache(maxsize=4096)
 def find_task(name: str) -> Task | None:
-    """Look a name up in the registry, tolerant of case, spaces, dashes and a ``blink_`` prefix.
+    """Look a name up among BLINK's and the drawn tasks, tolerant of case, spaces, dashes and a ``blink_`` prefix.
 
     Returns None for a task that is not registered.
 

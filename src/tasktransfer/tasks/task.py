@@ -31,11 +31,11 @@ class Task:
     granularity
         Where the answer lies in the picture, one of `GRANULARITIES`.
     n_items
-        Items of the evaluation split.
+        Items of the evaluation split; None where as many as one likes can be drawn.
     n_choices
-        Options of each item.
+        Options of each item; None where the answer is a number.
     human
-        Human accuracy, the ``human`` ceiling.
+        Human accuracy, the ``human`` ceiling; None where it was not measured.
     letter_counts
         How often each letter is the right answer; sums to `n_items`.
     label_version
@@ -46,13 +46,13 @@ class Task:
     abbreviation: str
     level: str
     granularity: str
-    n_items: int
-    n_choices: int
-    human: float
+    n_items: int | None
+    n_choices: int | None
+    human: float | None
     letter_counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     label_version: str = ""
 
     @property
     def chance(self) -> float:
-        """Expected accuracy of a uniform guess."""
-        return 1 / self.n_choices
+        """Expected accuracy of a uniform guess; 0 where there is nothing to choose from."""
+        return 1 / self.n_choices if self.n_choices else 0.0

@@ -1,0 +1,152 @@
+"""The commands that run studies; they join those of `tasktransfer.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasktransfer.errors import InputError, OutputError, TaskTransferError
+
+if TYPE_CHECKING:
+    from tasktransfer.study.plan import Plan
+
+__all__ = ["add_study_commands"]
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="A study file; `init` writes one.")]
+StudyFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `run` wrote to.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the study: --set method.r=16")
+]
+Workers = Annotated[int, typer.Option(help="Processes; the results do not depend on it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; run.log is written all the same.")]
+BatchSize = Annotated[int, typer.Option("--batch", help="Items asked at once; changes no answer.")]
+
+
+def add_study_commands(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (init, plan, run, status, retry, report):
+        app.command()(command)
+
+
+def init(
+    path: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="File to write.")] = Path("study.yaml"),
+) -> None:
+    """Write a study file to start from, with every key explained."""
+    from tasktransfer.study.template import TEMPLATE
+
+    try:
+        with path.open("x", encoding="utf-8") as handle:
+            handle.write(TEMPLATE)
+    except FileExistsError as error:
+        raise OutputError(f"{path}: is there already; name another file") from error
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    typer.echo(f"{path} written. Next: tasktransfer plan {path}, then tasktransfer run {path} --out DIR")
+
+
+def plan(
+    study: StudyFile,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Tell what is finished there.")] = None,
+    sets: Sets = None,
+) -> None:
+    """Check a study and list its cells, without computing anything."""
+    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.spec import load_study
+
+    _tell_plan(plan_study(load_study(study, overrides=sets or ())), out)
+
+
+def run(
+    study: StudyFile,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the study.", show_default=False)],
+    workers: Workers = 1,
+    sets: Sets = None,
+    quiet: Quiet = False,
+    batch: BatchSize = 64,
+) -> None:
+    """Do what is missing of a study, then analyze it and write the report."""
+    from tasktransfer.study.run import run_study
+
+    result = run_study(study, out, workers=workers, overrides=sets or (), quiet=quiet, batch=batch)
+    _finish(out, result.failed)
+
+
+def status(folder: StudyFolder) -> None:
+    """Tell what of a study is finished, what failed and why, and whether the finetunes are trained."""
+    from tasktransfer.study.store import Store
+    from tasktransfer.study.trained import check_training, unhelped
+
+    store = Store(folder)
+    planned = store.read_plan()
+    _tell_plan(planned, folder)
+    for cell in planned.unique_cells:
+        error = store.error(cell)
+        if error and not store.is_done(cell):
+            typer.echo(f"failed: {cell.key}: {error['error']}")
+        for sentence in store.damage(cell):
+            typer.echo(f"damaged: {sentence} by the next run")
+    for sentence in unhelped(check_training(planned, store)):
+        typer.echo(sentence)
+
+
+def retry(folder: StudyFolder, workers: Workers = 1, quiet: Quiet = False, batch: BatchSize = 64) -> None:
+    """Do what is missing of the study in a folder, failed cells included."""
+    from tasktransfer.study.run import resume_study
+
+    result = resume_study(folder, workers=workers, quiet=quiet, batch=batch)
+    _finish(folder, result.failed)
+
+
+def report(folder: StudyFolder) -> None:
+    """Analyze what is finished of a study and write its report."""
+    from tasktransfer.study.store import Store
+
+    Store(folder).read_plan()
+    _report(folder)
+
+
+def _finish(folder: Path, failed: dict[str, str]) -> None:
+    """Write the report of a run; the exit status says whether cells failed."""
+    try:
+        _report(folder)
+    except TaskTransferError as error:
+        if not failed:
+            raise
+        typer.echo(f"no report: {error}", err=True)
+    if failed:
+        typer.echo(f"{len(failed)} cells failed; `tasktransfer status {folder}` tells why", err=True)
+        raise typer.Exit(1)
+
+
+def _report(folder: Path) -> None:
+    from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.importers.inputs import read_accuracies
+    from tasktransfer.report.findings import find_findings
+    from tasktransfer.report.save import save_analysis
+
+    if not (folder / "predictions.parquet").is_file():
+        raise InputError(f"{folder}: has no predictions yet")
+    analysis = analyze(read_accuracies(folder))
+    page = save_analysis(analysis, folder / "report")
+    for finding in find_findings(analysis):
+        typer.echo(f"{finding.title}. {finding.text}")
+    typer.echo(f"\nReport: {page}")
+
+
+def _tell_plan(planned: Plan, folder: Path | None) -> None:
+    from tasktransfer.study.store import Store
+
+    store = Store(folder) if folder is not None else None
+    cells = planned.unique_cells
+    for kind, word in (("base", "untouched models"), ("finetune", "finetunes"), ("control", "controls")):
+        of_kind = [cell for cell in cells if cell.kind == kind]
+        done = f", {sum(map(store.is_done, of_kind))} finished" if store else ""
+        typer.echo(f"{len(of_kind):5d} {word}{done}")
+    typer.echo(
+        f"{planned.n_shards:5d} shards of answers, {sum(s.n_items for c in cells for s in c.shards)} answers"
+    )
+    for cell in cells:
+        mark = "" if store is None else "finished  " if store.is_done(cell) else "to do     "
+        typer.echo(f"  {mark}{cell.key}")

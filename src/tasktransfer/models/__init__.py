@@ -1,0 +1,1 @@
+"""Who answers: vision-language models, loaded, finetuned and asked. Needs the extra ``models`` (torch)."""

@@ -1,0 +1,92 @@
+"""Rebuild the embedded model from nothing: ``python -m tasktransfer.models.toy.build WORK [OUT]``.
+
+Everything is drawn from seeds: words, scenes, weights. The stages are kept in WORK; a stage that is there is not
+done again, so that an interrupted build goes on where it stopped. Half an hour on one core.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from tasktransfer.models.toy import WEIGHTS
+from tasktransfer.models.toy.architecture import new_model
+from tasktransfer.models.toy.curves import Curves
+from tasktransfer.models.toy.language import Course, build_pools, train_language
+from tasktransfer.models.toy.processor import save_processor
+from tasktransfer.models.toy.tower import train_tower
+from tasktransfer.models.toy.words import new_tokenizer, vocabulary
+from tasktransfer.tasks.toyworld import TOY_TASKS
+from tasktransfer.tasks.toyworld.draw import draw_scenes
+
+__all__ = ["COURSES", "build"]
+
+TOWER_STEPS = 900
+POOL_ITEMS = 2400  # a task
+SEED = 0
+COURSES = (
+    Course("probes", steps=6000),
+    Course("tasks", steps=2000, rate=5e-4, share=0.45, falling=True, seed=4),
+)
+
+
+def build(work: Path, out: Path) -> None:
+    """Make the embedded model.
+
+    Parameters
+    ----------
+    work
+        Folder of the stages and of ``curves.csv``.
+    out
+        Folder of the finished model: weights, configuration, tokenizer, chat template, image settings.
+    """
+    torch.set_num_threads(1)
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = new_tokenizer(vocabulary(_texts()))
+    ids: dict[str, int] = tokenizer.get_vocab()
+    curves = Curves(work / "curves.csv")
+    model = new_model(len(ids), seed=SEED)
+    if _missing(work / "tower"):
+        train_tower(model, ids, curves, steps=TOWER_STEPS, seed=1)
+        _keep(model, work / "tower")
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(work / "tower")
+    pools = None
+    for course in COURSES:
+        if _missing(work / course.stage):
+            pools = pools or build_pools(model, ids, POOL_ITEMS, seed=6)
+            train_language(model.train(), ids, pools, curves, course)
+            _keep(model, work / course.stage)
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(work / course.stage)
+    model.save_pretrained(out)
+    save_processor(tokenizer, out)
+
+
+def _texts() -> list[str]:
+    """All that is asked and answered in some hundred scenes of every task: every word occurs there."""
+    told = []
+    for task in TOY_TASKS:
+        for scene, _ in islice(draw_scenes(task, "pretrain", seed=SEED), 400):
+            told += [scene.question, *scene.choices, *(text for probe in scene.probes for text in probe)]
+    return told
+
+
+def _missing(folder: Path) -> bool:
+    return not (folder / "model.safetensors").exists()
+
+
+def _keep(model: Any, folder: Path) -> None:
+    """Save under another name first: a folder that is there is a finished stage."""
+    draft = folder.with_name(folder.name + ".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    model.save_pretrained(draft)
+    draft.rename(folder)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else WEIGHTS)

@@ -1,0 +1,1 @@
+"""Doing it: a study file in, adapters and per-item predictions out."""

@@ -1,0 +1,137 @@
+"""Jobs done here, one after another, or by several processes: the same files either way.
+
+A process that dies takes its job with it, not the run: the job goes to a new process once, then counts as failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tasktransfer.study.workshop import Job, Outcome, Workshop
+
+__all__ = ["do_here", "do_in_processes"]
+
+_TRIES = 2
+
+
+def do_here(workshop: Workshop, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    """Do jobs in this process."""
+    for job in jobs:
+        yield workshop.do(job)
+
+
+def do_in_processes(root: Path, jobs: Iterable[Job], *, workers: int, batch: int, log: Path) -> Iterator[Outcome]:
+    """Do jobs in `workers` processes, yielding outcomes as they come.
+
+    Each process loads the study from `root`. What they print goes to `log`.
+    """
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    n_jobs = 0
+    for job in jobs:
+        waiting.put(job)
+        n_jobs += 1
+    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    hands = [_Hand(root, batch, log, waiting, outcomes) for _ in range(min(workers, n_jobs))]
+    try:
+        for hand in hands:
+            hand.start()
+        for _ in range(n_jobs):
+            yield outcomes.get()
+    finally:
+        for hand in hands:
+            hand.stop()
+
+
+class _Hand(threading.Thread):
+    """Feeds one process, and starts another one where it dies."""
+
+    def __init__(
+        self,
+        root: Path,
+        batch: int,
+        log: Path,
+        waiting: queue.SimpleQueue[Job],
+        outcomes: queue.SimpleQueue[Outcome],
+    ) -> None:
+        super().__init__(daemon=True)
+        self.root, self.batch, self.log, self.waiting, self.outcomes = root, batch, log, waiting, outcomes
+        self.process: subprocess.Popen[str] | None = None
+        self.stopped = False
+
+    def run(self) -> None:
+        """Take jobs until there are none left."""
+        while not self.stopped:
+            try:
+                job = self.waiting.get_nowait()
+            except queue.Empty:
+                return
+            self.outcomes.put(self._do(job))
+
+    def stop(self) -> None:
+        """End the process now; what it has half-written has a temporary name."""
+        self.stopped = True
+        if self.process is not None:
+            self.process.kill()
+        self.join()
+        self._bury()
+
+    def _do(self, job: Job) -> Outcome:
+        status: int | None = None
+        for _ in range(_TRIES):
+            reply = self._ask(job)
+            if reply:
+                error, fatal = json.loads(reply)
+                return Outcome(job, error, fatal)
+            status = self._bury()
+            if self.stopped:
+                break
+        return Outcome(job, f"the process died {_TRIES} times (exit status {status}); see {self.log.name}")
+
+    def _bury(self) -> int | None:
+        """Wait for the end of the process and close its pipes."""
+        if self.process is None:
+            return None
+        process, self.process = self.process, None
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        return process.wait()
+
+    def _ask(self, job: Job) -> str:
+        """The line that answers a job; empty where the process died."""
+        if self.process is None:
+            self.process = self._start_process()
+        stdin, stdout = self.process.stdin, self.process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(json.dumps(job) + "\n")
+            stdin.flush()
+            return stdout.readline()
+        except (OSError, ValueError):
+            return ""
+
+    def _start_process(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tasktransfer.study.worker", str(self.root), str(self.batch)]
+        places = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+        one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment = os.environ | {"PYTHONPATH": places} | one_thread
+        with self.log.open("a", encoding="utf-8") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                encoding="utf-8",
+                env=environment,
+            )

@@ -1,0 +1,103 @@
+"""A YAML file as plain values, with the line of every key, and values set from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import yaml
+
+from tasktransfer.errors import InputError
+
+__all__ = ["Fault", "Marked", "read_marked", "set_value"]
+
+Place = tuple[str | int, ...]
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong, and where."""
+
+    place: Place
+    message: str
+
+
+class Marked(NamedTuple):
+    """The values of a file, the line of each, and what is wrong with the file itself."""
+
+    values: Any
+    lines: dict[Place, int]
+    faults: list[Fault]
+
+    def line(self, place: Place) -> int | None:
+        """The line of a place, or of the nearest thing around it that the file has."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place)
+
+
+def read_marked(text: str, name: str) -> Marked:
+    """Read YAML, noting lines and keys that stand twice.
+
+    Raises
+    ------
+    InputError
+        It is not YAML.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise InputError(f"{name}{line}  not YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{name}  not YAML: {str(error).splitlines()[0]}") from error
+    lines: dict[Place, int] = {}
+    faults: list[Fault] = []
+    if node is not None:
+        _walk(node, (), lines, faults)
+    return Marked(values, lines, faults)
+
+
+def _walk(node: yaml.Node, place: Place, lines: dict[Place, int], faults: list[Fault]) -> None:
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*place, str(key.value))
+            if here in lines:
+                faults.append(Fault(here, f"stands there twice, first in line {lines[here]}"))
+            lines[here] = key.start_mark.line + 1
+            _walk(value, here, lines, faults)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            _walk(value, (*place, number), lines, faults)
+
+
+def set_value(values: Any, assignment: str) -> None:
+    """Apply ``a.b=value`` to nested mappings in place; the value is YAML.
+
+    >>> values = {"method": {"r": 8}}
+    >>> set_value(values, "method.r=16"); set_value(values, "seeds=[0, 1]"); values
+    {'method': {'r': 16}, 'seeds': [0, 1]}
+
+    Raises
+    ------
+    InputError
+        There is no ``=``, the value is not YAML, or the way leads through something that is no mapping.
+    """
+    path, equals, text = assignment.partition("=")
+    keys: Sequence[str] = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set {assignment}: accepted is key.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {assignment}: the value is not YAML") from error
+    inner = values
+    for key in keys[:-1]:
+        if isinstance(inner, dict) and inner.get(key) is None:
+            inner[key] = {}
+        inner = inner[key] if isinstance(inner, dict) else None
+    if not isinstance(inner, dict):
+        raise InputError(f"--set {assignment}: {'.'.join(keys[:-1]) or 'the study'} is no mapping")
+    inner[keys[-1]] = value

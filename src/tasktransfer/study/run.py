@@ -1,0 +1,240 @@
+"""Running a study: what is missing is done, in any number of processes, and joined into one table."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tasktransfer.errors import OutputError, SettingsError
+from tasktransfer.study.crew import do_here, do_in_processes
+from tasktransfer.study.lock import locked
+from tasktransfer.study.plan import Cell, Plan, make_plan
+from tasktransfer.study.progress import Progress, duration
+from tasktransfer.study.spec import Study, load_study, study_text
+from tasktransfer.study.store import Store, write_text
+from tasktransfer.study.trained import Check, check_training, checks_csv, unhelped
+from tasktransfer.study.workshop import Job, Outcome, Workshop
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunResult", "plan_study", "resume_study", "run_study"]
+
+_PACKAGES = (
+    "tasktransfer",
+    "torch",
+    "transformers",
+    "peft",
+    "numpy",
+    "pyarrow",
+    "pillow",
+    "safetensors",
+    "tokenizers",
+)
+
+
+class RunResult(NamedTuple):
+    """What a run left behind."""
+
+    predictions: pd.DataFrame  # one row a model, kind, source, seed, target, item and scorer
+    failed: dict[str, str]  # cell -> what went wrong
+    checks: list[Check]  # is each cell trained?
+    folder: Path
+
+
+def plan_study(study: Study) -> Plan:
+    """The cells of a study. Reads the weights once to know them; a Hub id is downloaded where it is not cached."""
+    from tasktransfer.models.vlm import locate_weights, weights_digest
+
+    places = {name: locate_weights(choice.weights, choice.revision) for name, choice in study.models.items()}
+    return make_plan(study, {name: weights_digest(place) for name, place in places.items()})
+
+
+def run_study(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    overrides: Sequence[str] = (),
+    quiet: bool = False,
+    batch: int = 64,
+) -> RunResult:
+    """Do what is missing of a study.
+
+    A cell that fails does not stop the others. Stopped at any moment, by whatever means, the same call goes on
+    where it was. The predictions do not depend on `workers` or interruptions, the answers not on `batch`.
+
+    Parameters
+    ----------
+    study
+        A study, or the path of a study file.
+    out
+        Folder of the study; one process at a time writes to it.
+    workers
+        Processes. With 1 everything happens in this one.
+    overrides
+        ``key.key=value`` each, for a study file.
+    quiet
+        Show no progress; the log is written all the same.
+    batch
+        Items asked at once.
+
+    Raises
+    ------
+    InputError, SettingsError
+        The study, or an option, is not as it must be.
+    OutputError
+        The folder cannot be written to, is full, or belongs to another run.
+    """
+    root = Path(out)
+    if isinstance(study, Study):
+        return _run(study, study_text(study), root, workers=workers, quiet=quiet, batch=batch)
+    checked = load_study(study, overrides=overrides)
+    text = Path(study).read_text(encoding="utf-8")
+    return _run(checked, text, root, overrides=overrides, workers=workers, quiet=quiet, batch=batch)
+
+
+def resume_study(out: str | Path, *, workers: int = 1, quiet: bool = False, batch: int = 64) -> RunResult:
+    """Do what is missing of the study that was last run in a folder; see `run_study`."""
+    study = Store(Path(out)).read_plan().study
+    return _run(study, None, Path(out), workers=workers, quiet=quiet, batch=batch)
+
+
+def _run(
+    study: Study,
+    text: str | None,
+    root: Path,
+    *,
+    overrides: Sequence[str] = (),
+    workers: int,
+    quiet: bool,
+    batch: int,
+) -> RunResult:
+    for name, value in (("workers", workers), ("batch", batch)):
+        if value < 1:
+            raise SettingsError(f"{name} is {value}; accepted is a whole number from 1")
+    plan = plan_study(study)
+    with locked(root):
+        store = Store(root)
+        progress = Progress(root / "run.log", quiet=quiet)
+        store.sweep()
+        _tell_changes(store, plan, progress)
+        if text is not None:
+            store.write_study(plan, text, overrides)
+        write_text(root / "environment.json", json.dumps(environment(), indent=1) + "\n")
+        _do_missing(plan, store, progress, workers=workers, batch=batch)
+        return _joined(plan, store, progress)
+
+
+def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int, batch: int) -> None:
+    cells = plan.unique_cells
+    for cell in cells:
+        for sentence in store.damage(cell):
+            progress.tell(sentence)
+    missing = [cell for cell in cells if not store.is_done(cell)]
+    jobs = [*_item_jobs(plan, store, missing), *(Job("cell", cell.model, cell.key) for cell in missing)]
+    kept = len(cells) - len(missing)
+    progress.tell(f"{len(cells)} cells: {kept} finished before, {len(missing)} to do, {workers} at a time")
+    by_key = {cell.key: cell for cell in missing}
+    work = {job: _work(by_key.get(job.key), store, batch) for job in jobs}
+    progress.plan(sum(work.values()))
+    started = time.monotonic()
+    for outcome in _outcomes(plan, store, jobs, workers=workers, batch=batch):
+        if outcome.fatal:
+            raise OutputError(
+                f"{store.root}: writing failed ({outcome.error}). What was finished is kept; make room, or make "
+                f"the folder writable, and run the same command again."
+            )
+        if outcome.error:
+            progress.tell(f"failed: {outcome.job.key}: {outcome.error}")
+            if outcome.job.key in by_key and store.error(by_key[outcome.job.key]) is None:
+                store.write_error(by_key[outcome.job.key], {"error": outcome.error, "trace": ""})
+        progress.advance(work[outcome.job], f"{outcome.job.kind} {outcome.job.key}")
+    if jobs:
+        progress.tell(f"{len(jobs)} jobs in {duration(time.monotonic() - started)}")
+
+
+def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int, batch: int) -> Iterator[Outcome]:
+    """Items first, since every cell needs them; then the cells."""
+    if workers == 1:
+        yield from do_here(Workshop(plan, store, batch=batch), jobs)
+        return
+    log = store.root / "workers.log"
+    yield from do_in_processes(store.root, jobs, workers=workers, batch=batch, log=log)
+
+
+def _item_jobs(plan: Plan, store: Store, missing: Sequence[Cell]) -> list[Job]:
+    """Items that a missing cell needs and that are not encoded yet."""
+    needed = {
+        (cell.model, items.key)
+        for cell in missing
+        for items in (
+            *(cell.training if not store.is_trained(cell) else ()),
+            *(shard.items for shard in store.missing_shards(cell)),
+        )
+    }
+    return [
+        Job("items", model, items.key)
+        for model, items in plan.item_sets
+        if (model, items.key) in needed and not store.items_file(model, plan.model_digests[model], items).is_file()
+    ]
+
+
+def _work(cell: Cell | None, store: Store, batch: int) -> float:
+    """Roughly how many items go through the language model; a step back counts twice a step forth."""
+    if cell is None:
+        return 2.0 * batch
+    training = 0.0
+    if cell.optimisation is not None and not store.is_trained(cell):
+        training = 3.0 * math.ceil(cell.optimisation.steps * cell.optimisation.stop) * cell.optimisation.batch
+    return 1 + training + sum(shard.n_items for shard in store.missing_shards(cell))
+
+
+def _tell_changes(store: Store, plan: Plan, progress: Progress) -> None:
+    """Say how the study differs from the one that was run here before."""
+    changed = store.changed_keys(plan)
+    if not changed:
+        return
+    ours = {cell.key for cell in plan.cells}
+    others = [path.name for path in (store.root / "cells").glob("*") if path.name not in ours]
+    progress.tell(f"the study was edited ({', '.join(changed[:8])}); the earlier file is kept in earlier/")
+    if others:
+        progress.tell(
+            f"{len(others)} earlier cells are no part of it any more: they stay in cells/ and are left out of "
+            f"predictions.parquet"
+        )
+
+
+def _joined(plan: Plan, store: Store, progress: Progress) -> RunResult:
+    checks = check_training(plan, store)
+    write_text(store.root / "trained.csv", checks_csv(checks))
+    table = store.write_predictions(plan)
+    for sentence in unhelped(checks):
+        progress.tell(sentence)
+    failed = {
+        cell.key: str((store.error(cell) or {"error": "not finished"})["error"])
+        for cell in plan.unique_cells
+        if not store.is_done(cell)
+    }
+    if failed:
+        progress.tell(
+            f"{len(failed)} of {len(plan.unique_cells)} cells are missing; `tasktransfer retry` tries again"
+        )
+    return RunResult(table.to_pandas(), failed, checks, store.root)
+
+
+def environment() -> dict[str, str]:
+    """Versions that results may depend on; no names of machines."""
+    found = {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "absent"
+    return found | {"image_backend": "pil"}

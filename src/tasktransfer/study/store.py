@@ -1,0 +1,306 @@
+"""The folder of a study: what is finished, and how it becomes so.
+
+::
+
+    study.yaml              as given          study.json         as understood, paths absolute
+    predictions.parquet     all answers       trained.csv        does each cell say something?
+    environment.json        versions          run.log            what happened
+    items/MODEL/*.safetensors                 items as the model sees them, made once
+    cells/CELL/             cell.json, adapter/ (plain PEFT) or weights/, metrics.jsonl, trained.json
+    cells/CELL/answers/     one parquet a target and scorer, each with a .json of its size and digest
+
+Whatever is written gets a temporary name and is renamed; a record of sizes and digests comes last and is what
+"finished" means. A file that is missing, or of another size or content than recorded, is not finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasktransfer.errors import InputError, OutputError
+from tasktransfer.study.plan import Cell, ItemSet, Plan, Shard, make_plan, slug
+from tasktransfer.study.spec import Study
+
+__all__ = ["PREDICTIONS", "Store"]
+
+PREDICTIONS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("kind", pa.string()),
+        ("source", pa.string()),
+        ("seed", pa.string()),
+        ("target", pa.string()),
+        ("item", pa.string()),
+        ("scorer", pa.string()),
+        ("answer", pa.string()),
+        ("predicted", pa.string()),  # letter, number or text; null where the reply could not be read
+        ("correct", pa.bool_()),
+        ("score", pa.float64()),  # in [0, 1]; the relative accuracy of a number
+        ("option_loglikelihoods", pa.list_(pa.float64())),  # of A, B, ...; null for generation
+        ("reply", pa.string()),  # as generated; null for likelihood
+        ("parse_ok", pa.bool_()),
+        ("label_version", pa.string()),
+    ]
+)
+_RECORD = "trained.json"
+_ERROR = "error.json"
+
+
+class Store:
+    """Reads and writes one folder. Nothing here trains or asks a model."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, cell: Cell) -> Path:
+        """Where everything of a cell lies."""
+        return self.root / "cells" / cell.key
+
+    def items_file(self, model: str, weights_digest: str, items: ItemSet) -> Path:
+        """Where the encoded items of a model lie."""
+        return self.root / "items" / f"{slug(model)}-{weights_digest[:12]}" / f"{items.key}.safetensors"
+
+    # the study itself
+
+    def read_plan(self) -> Plan:
+        """The plan of the study that was last run here.
+
+        Raises
+        ------
+        InputError
+            The folder holds no study, or one whose record is damaged.
+        """
+        told = _json(self.root / "study.json")
+        if told is None:
+            raise InputError(
+                f"{self.root}: is not the folder of a study (no readable study.json); "
+                f"`tasktransfer run STUDY.yaml --out DIR` makes one"
+            )
+        return make_plan(Study.model_validate(told["study"]), told["model_digests"])
+
+    def changed_keys(self, plan: Plan) -> list[str]:
+        """The keys of the study that differ from the one last run here; empty where there was none."""
+        told = _json(self.root / "study.json")
+        return sorted(_changed(told["study"], _dump(plan.study))) if told else []
+
+    def write_study(self, plan: Plan, text: str, overrides: Sequence[str] = ()) -> None:
+        """Keep a study as it was given and as it was understood; an earlier one goes to ``earlier/``."""
+        verbatim = self.root / "study.yaml"
+        if verbatim.is_file() and (old := verbatim.read_bytes()) != text.encode():
+            kept = self.root / "earlier" / f"study-{hashlib.sha256(old).hexdigest()[:8]}.yaml"
+            kept.parent.mkdir(exist_ok=True)
+            write_text(kept, old.decode("utf-8", "replace"))
+        write_text(verbatim, text)
+        told = {"study": _dump(plan.study), "model_digests": dict(plan.model_digests), "set": list(overrides)}
+        write_text(self.root / "study.json", json.dumps(told, indent=1) + "\n")
+
+    def sweep(self) -> None:
+        """Take away what a killed run left half-written."""
+        for path in list(self.root.rglob(".*partial-*")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    # what is there
+
+    def is_trained(self, cell: Cell) -> bool:
+        """Whether the weights of a cell are there and as recorded."""
+        return cell.kind == "base" or self._as_recorded(self.folder(cell), _RECORD)
+
+    def has_shard(self, cell: Cell, shard: Shard) -> bool:
+        """Whether the answers of a cell to a target are there and as recorded."""
+        return self._as_recorded(self.folder(cell) / "answers", f"{shard.key}.json")
+
+    def missing_shards(self, cell: Cell) -> list[Shard]:
+        """What is still to be asked."""
+        return [shard for shard in cell.shards if not self.has_shard(cell, shard)]
+
+    def is_done(self, cell: Cell) -> bool:
+        """Whether nothing is left to do."""
+        return self.is_trained(cell) and not self.missing_shards(cell)
+
+    def damage(self, cell: Cell) -> list[str]:
+        """One sentence for each thing that was finished and is not as recorded any more."""
+        folder = self.folder(cell)
+        records = [folder / _RECORD, *sorted((folder / "answers").glob("*.json"))]
+        return [
+            f"{record.parent / name}: {why}; it is made again"
+            for record in records
+            if record.is_file()
+            for name, why in _differences(record)
+        ]
+
+    def error(self, cell: Cell) -> dict[str, Any] | None:
+        """What went wrong when the cell was last tried, or None."""
+        return _json(self.folder(cell) / _ERROR)
+
+    def read_shard(self, cell: Cell, shard: Shard) -> pa.Table:
+        """The answers of a cell to a target."""
+        return pq.read_table(self.folder(cell) / "answers" / f"{shard.key}.parquet", schema=PREDICTIONS)
+
+    def read_metrics(self, cell: Cell) -> list[dict[str, float]]:
+        """The loss curve of a cell; empty for the untouched model."""
+        path = self.folder(cell) / "metrics.jsonl"
+        return (
+            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+        )
+
+    def _as_recorded(self, folder: Path, record: str) -> bool:
+        path = folder / record
+        return path.is_file() and not list(_differences(path))
+
+    # writing
+
+    @contextmanager
+    def training(self, cell: Cell) -> Iterator[Path]:
+        """A new folder to write a cell's weights to; recorded as finished when the block ends well."""
+        final = self.folder(cell)
+        final.mkdir(parents=True, exist_ok=True)
+        partial = final / f".partial-{os.getpid()}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+            names = sorted(path.relative_to(partial) for path in partial.rglob("*") if path.is_file())
+            (final / _RECORD).unlink(missing_ok=True)
+            for entry in sorted(partial.iterdir()):
+                _replace(entry, final / entry.name)
+            self._record(final, _RECORD, [final / name for name in names])
+        except Exception as error:
+            if type(error).__name__ == "SafetensorError":  # not imported: the store needs no torch
+                raise OutputError(f"{final}: cannot be written ({error})") from error
+            raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def write_shard(self, cell: Cell, shard: Shard, rows: list[dict[str, Any]]) -> None:
+        """Write and record the answers of a cell to a target."""
+        folder = self.folder(cell) / "answers"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{shard.key}.parquet"
+        (folder / f"{shard.key}.json").unlink(missing_ok=True)
+        write_table(pa.Table.from_pylist(rows, schema=PREDICTIONS), path)
+        self._record(folder, f"{shard.key}.json", [path])
+
+    def _record(self, folder: Path, name: str, paths: list[Path]) -> None:
+        files = {str(path.relative_to(folder).as_posix()): _fingerprint(path) for path in paths}
+        write_text(folder / name, json.dumps({"files": files}, indent=1, sort_keys=True) + "\n")
+
+    def write_cell_facts(self, cell: Cell) -> None:
+        """Say in plain words what a cell is."""
+        facts = {
+            "model": cell.label, "kind": cell.kind, "source": cell.source, "seed": cell.seed,
+            "control": cell.control, "n_items": cell.n_items, "digest": cell.digest,
+            "sources": [items.task for items in cell.training],
+            "method": cell.method.model_dump() if cell.method else None,
+            "optimisation": cell.optimisation.model_dump() if cell.optimisation else None,
+        }  # fmt: skip
+        self.folder(cell).mkdir(parents=True, exist_ok=True)
+        write_text(self.folder(cell) / "cell.json", json.dumps(facts, indent=1) + "\n")
+
+    def write_error(self, cell: Cell, error: dict[str, str]) -> None:
+        """Record that a cell failed."""
+        self.folder(cell).mkdir(parents=True, exist_ok=True)
+        write_text(self.folder(cell) / _ERROR, json.dumps(error, indent=1) + "\n")
+
+    def clear_error(self, cell: Cell) -> None:
+        """Forget an earlier failure."""
+        (self.folder(cell) / _ERROR).unlink(missing_ok=True)
+
+    def write_predictions(self, plan: Plan) -> pa.Table:
+        """Join the finished shards of a plan, in its order, into ``predictions.parquet``."""
+        parts = []
+        for cell in plan.cells:
+            for shard in cell.shards:
+                if self.has_shard(cell, shard):
+                    part = self.read_shard(cell, shard)
+                    labels = pa.array([cell.label] * len(part), pa.string())
+                    parts.append(part.set_column(0, "model", labels))
+        table = pa.concat_tables(parts) if parts else PREDICTIONS.empty_table()
+        write_table(table.combine_chunks(), self.root / "predictions.parquet")
+        return table
+
+
+def _dump(study: Study) -> dict[str, Any]:
+    return study.model_dump(mode="json")
+
+
+def _changed(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        if old != new:
+            yield place
+        return
+    for key in {**old, **new}:
+        yield from _changed(old.get(key), new.get(key), f"{place}.{key}".strip("."))
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as handle:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
+
+
+def _differences(record: Path) -> Iterator[tuple[str, str]]:
+    """Each file of a record that is not as recorded, and why."""
+    told = _json(record)
+    if not told or not isinstance(told.get("files"), dict):
+        yield record.name, "the record itself cannot be read"
+        return
+    for name, wanted in told["files"].items():
+        path = record.parent / name
+        try:
+            size = path.stat().st_size
+            if size != wanted["size"]:
+                yield name, f"has {size} bytes instead of {wanted['size']}"
+            elif _fingerprint(path) != wanted:
+                yield name, "has other content than was written"
+        except FileNotFoundError:
+            yield name, "is gone"
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _replace(source: Path, destination: Path) -> None:
+    if destination.is_dir():
+        shutil.rmtree(destination)
+    source.replace(destination)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a parquet file under a temporary name, then rename it."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error

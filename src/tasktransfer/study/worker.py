@@ -1,0 +1,44 @@
+"""A process that does jobs of a study: ``python -m tasktransfer.study.worker FOLDER``.
+
+It reads one job a line from standard input, as JSON, and answers with one line each on standard output. When its
+input ends, because the run ended or was killed, it ends at once: what is half-written has a temporary name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+
+from tasktransfer.study.store import Store
+from tasktransfer.study.workshop import Job, Workshop
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Do jobs until there are no more."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print goes to the log, not between the replies
+    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    root, batch = Path(sys.argv[1]), int(sys.argv[2])
+    store = Store(root)
+    workshop = Workshop(store.read_plan(), store, batch=batch)
+    while True:
+        outcome = workshop.do(Job(*json.loads(jobs.get())))
+        replies.write(json.dumps([outcome.error, outcome.fatal]) + "\n")
+        replies.flush()
+
+
+def _listen(jobs: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        jobs.put(line)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Your own task: a folder of images and ``items.jsonl``, one JSON object a line.
+
+======== ===================================================================================================
+id       text, unique
+images   file names within the folder, in the order in which the question names them
+question text without the options
+choices  option texts without letters; left out when the answer is a number or text
+answer   letter of the right option, else the number or text
+split    ``train`` or ``test``; left out everywhere, a quarter of the items, drawn by their ids, is the test
+======== ===================================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.tasks.item import Item
+
+__all__ = ["SPLITS", "FolderTask", "read_folder_task"]
+
+SPLITS = ("train", "test")
+_KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video")
+_FAULTS_TOLD = 8
+
+
+@dataclass(frozen=True)
+class FolderTask:
+    """A checked folder; images are opened when items are drawn."""
+
+    folder: Path
+    rows: tuple[dict[str, Any], ...]
+
+    def draw(self, split: str, n_items: int) -> list[Item]:
+        """The first `n_items` of a split, in the order of the file.
+
+        Raises
+        ------
+        InputError
+            The split has fewer.
+        """
+        self.require(split, n_items)
+        rows = [row for row in self.rows if row["split"] == split]
+        return [self._item(row) for row in rows[:n_items]]
+
+    def require(self, split: str, n_items: int) -> None:
+        """Raise `InputError` where a split has fewer items."""
+        found = sum(row["split"] == split for row in self.rows)
+        if found < n_items:
+            raise InputError(f"{self.folder}: has {found} items of split {split!r}, {n_items} are asked for")
+
+    def digest(self, split: str, n_items: int) -> str:
+        """SHA-256 over those items and the bytes of their images; the place does not count."""
+        self.require(split, n_items)
+        whole = hashlib.sha256()
+        for row in [row for row in self.rows if row["split"] == split][:n_items]:
+            whole.update(json.dumps(row, sort_keys=True).encode())
+            for name in row["images"]:
+                whole.update(hashlib.sha256((self.folder / name).read_bytes()).digest())
+        return whole.hexdigest()
+
+    def _item(self, row: dict[str, Any]) -> Item:
+        from PIL import Image
+
+        images = []
+        for name in row["images"]:
+            try:
+                with Image.open(self.folder / name) as image:
+                    images.append(image.convert("RGB"))
+            except OSError as error:
+                raise InputError(f"{self.folder / name}: not a readable image ({error})") from error
+        return Item(
+            id=row["id"],
+            images=tuple(images),
+            question=row["question"],
+            choices=tuple(row["choices"]),
+            answer=row["answer"],
+            is_video=row["is_video"],
+        )
+
+
+def read_folder_task(folder: Path) -> FolderTask:
+    """Check a folder without opening an image.
+
+    Raises
+    ------
+    InputError
+        The folder or its ``items.jsonl`` is missing, or lines are wrong; the first faults are all told.
+    """
+    path = folder / "items.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); a task is a folder with items.jsonl"
+        ) from error
+    rows, faults = [], []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            row, wrong = _read_row(line, folder)
+            rows.append(row)
+            faults += [f"{path}, line {number}: {fault}" for fault in wrong]
+    faults += [f"{path}: {fault}" for fault in _faults_together(rows)] if not faults else []
+    if faults:
+        more = f"\n... and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
+        raise InputError("\n".join(faults[:_FAULTS_TOLD]) + more)
+    if not any("split" in row for row in rows):
+        rows = _divided(rows)
+    defaults = {"choices": [], "is_video": False}
+    return FolderTask(folder, tuple(defaults | row for row in rows))
+
+
+def _read_row(line: str, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return {}, [f"not JSON ({error})"]
+    if not isinstance(row, dict):
+        return {}, ["not a JSON object"]
+    row = {key: str(value) if key in {"id", "answer"} else value for key, value in row.items()}
+    return row, list(_faults(row, folder))
+
+
+def _faults(row: dict[str, Any], folder: Path) -> Iterator[str]:
+    yield from (f"unknown key {key!r}{closest(key, _KEYS)}" for key in row if key not in _KEYS)
+    for key in ("id", "question", "answer"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            yield f"{key!r} must be a text that is not empty"
+    for key, needed in (("images", True), ("choices", False)):
+        names = row.get(key, None if needed else [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            yield f"{key!r} must be a list of texts"
+            return
+    yield from (f"no such image: {name!r}" for name in row["images"] if not (folder / name).is_file())
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(row.get("choices", []))]
+    if letters and row.get("answer") not in list(letters):
+        yield f"'answer' is {row.get('answer')!r}; with {len(letters)} choices it is one of {quoted(letters)}"
+    if "split" in row and row["split"] not in SPLITS:
+        yield f"'split' is {row['split']!r}; accepted are {' and '.join(SPLITS)}"
+
+
+def _faults_together(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    ids = [row.get("id") for row in rows]
+    twice = sorted({str(name) for name in ids if ids.count(name) > 1})
+    if not rows:
+        yield "holds no items"
+    if twice:
+        yield f"id {quoted(twice)} stands there twice"
+    if 0 < sum("split" in row for row in rows) < len(rows):
+        yield "some items name a split and some do not"
+
+
+def _divided(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give a quarter of the items, those whose ids have the smallest digests, to the test."""
+    order = sorted(row["id"] for row in rows)
+    order.sort(key=lambda name: hashlib.sha256(name.encode()).digest())
+    test = set(order[: max(1, len(order) // 4)])
+    return [{**row, "split": "test" if row["id"] in test else "train"} for row in rows]

@@ -1,0 +1,139 @@
+"""Faults in a study file are all told at once, with their line and the nearest name."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasktransfer.errors import InputError
+from tasktransfer.study.spec import check_study, load_study, study_text
+from tasktransfer.study.template import TEMPLATE
+
+GOOD = """\
+name: good
+models: {toy: toy}
+sources: [toy_jigsaw, toy_counting]
+seeds: [0, 1]
+"""
+FAULTS = {
+    "unknown key": (GOOD + "sed: [1]", ":5  sed: unknown key (did you mean 'seeds'?)"),
+    "unknown inner key": (GOOD + "method:\n  aplha: 1", ":6  method.aplha: unknown key (did you mean 'alpha'?)"),
+    "wrong type": (GOOD + "items:\n  target: many", ":6  items.target: is 'many'; it should be a valid integer"),
+    "not whole": (GOOD + "items: {source: 1.5}", "items.source: is '1.5'; it should be a valid integer"),
+    "truth for a number": (GOOD + "items: {source: yes}", "items.source: is 'True'; it should be a valid integer"),
+    "unknown task": (
+        GOOD + "targets: [toy_jigsow]",
+        ":5  targets.0: unknown task 'toy_jigsow' (did you mean 'toy_jigsaw'?)",
+    ),
+    "bare task": (GOOD + "targets: [jigsaw]", "unknown task 'jigsaw' (did you mean 'toy_jigsaw'?)"),
+    "no such model": (GOOD.replace("toy: toy", "m: tyo"), "models.m: unknown model 'tyo' (did you mean 'toy'?"),
+    "missing model folder": (GOOD.replace("toy: toy", "m: ./nowhere"), "models.m: no such folder: "),
+    "missing task folder": (GOOD + "tasks: {mine: ./nowhere}", ":5  tasks.mine: no such folder: "),
+    "task under a built-in name": (GOOD + "tasks: {toy_jigsaw: .}", "is the name of a built-in task"),
+    "no seeds": (GOOD.replace("[0, 1]", "[]"), ":4  seeds: is empty; at least one is needed"),
+    "seeds as a count": (GOOD.replace("[0, 1]", "3"), "seeds: is '3'; it should be a valid tuple"),
+    "negative seed": (GOOD.replace("[0, 1]", "[-1]"), "seeds.0: is '-1'; it should be greater than or equal to 0"),
+    "rank zero": (GOOD + "method: {r: 0}", "method.r: is '0'; it should be greater than or equal to 1"),
+    "no sources": (GOOD.replace("[toy_jigsaw, toy_counting]", "[]"), ":3  sources: is empty"),
+    "sources missing": ("name: x\nmodels: {toy: toy}\nseeds: [0]", "sources: is missing"),
+    "no models": (GOOD.replace("{toy: toy}", "{}"), "models: is empty"),
+    "source twice": (GOOD.replace("toy_counting", "toy_jigsaw"), ":3  sources.1: 'toy_jigsaw' stands there twice"),
+    "seed twice": (GOOD.replace("[0, 1]", "[1, 1]"), ":4  seeds.1: 1 stands there twice"),
+    "key twice": (GOOD + "seeds: [2]", ":5  seeds: stands there twice, first in line 4"),
+    "unknown control": (GOOD + "controls: [format_only]", "is 'format_only' (did you mean 'format-only'?)"),
+    "rate of zero": (GOOD + "optimisation: {lr: 0}", "optimisation.lr: is '0'; it should be greater than 0"),
+    "rate not finite": (GOOD + "optimisation: {lr: .inf}", "optimisation.lr: is 'inf'; it should be a finite"),
+    "name with a slash": (GOOD.replace("name: good", "name: a/b"), ":1  name: is 'a/b'"),
+    "fault in a variant": (
+        GOOD + "variants:\n  small: {method: {r: 0}}",
+        ":6  variants.small.method.r: is '0'; it should be greater than or equal to 1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), FAULTS.values(), ids=FAULTS)
+def test_fault_is_told(text, told):
+    with pytest.raises(InputError) as caught:
+        check_study(text, name="bad.yaml")
+    assert told in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "this is empty"),
+        ("- a\n- b", "this is a list"),
+        ("toy", "this is a str"),
+        ("a: [1", "bad.yaml:1  not YAML"),
+    ],
+)
+def test_what_is_no_mapping_is_refused(text, told):
+    with pytest.raises(InputError, match=r"bad\.yaml") as caught:
+        check_study(text, name="bad.yaml")
+    assert told in str(caught.value)
+
+
+def test_all_faults_are_told_together_in_the_order_of_the_file():
+    text = "name: bad\nmodels: {toy: tyo}\nsources: [toy_jigsaw, nothing]\nseeds: []\nmethod: {r: 0, rang: 1}\n"
+    with pytest.raises(InputError) as caught:
+        check_study(text, name="bad.yaml")
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "5 faults in the study; nothing was computed"
+    assert [line.split()[0] for line in lines[1:]] == [f"bad.yaml:{n}" for n in (2, 3, 4, 5, 5)]
+
+
+def test_a_fault_of_the_study_is_not_told_again_for_each_variant():
+    with pytest.raises(InputError) as caught:
+        check_study(GOOD + "method: {r: 0}\nvariants: {a: {}, b: {}}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_shorthands_are_written_out(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "study.yaml").write_text(
+        GOOD + "optimisation: {lr: 1e-4, steps: 9}\ntasks: {own: mine, made: 'lab.tasks:depth'}\n"
+        "variants: {long: {optimisation: {steps: 90}}}\n"
+    )
+    study = load_study(tmp_path / "study.yaml", overrides=["method.r=16", "seeds=[7]"])
+    assert study.targets == study.sources
+    assert study.optimisation.lr == pytest.approx(1e-4)  # YAML 1.1 reads 1e-4 as text
+    assert (study.variants["long"].optimisation.lr, study.variants["long"].optimisation.steps) == (1e-4, 90)
+    assert (study.method.r, study.variants["long"].method.r, study.seeds) == (16, 16, (7,))
+    assert study.tasks == {"own": str(tmp_path / "mine"), "made": "lab.tasks:depth"}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "told"),
+    [
+        ("method.r", "key.key=value"),
+        ("name.x=1", "name is no mapping"),
+        ("a=[", "not YAML"),
+        ("rank=4", "unknown key"),
+    ],
+)
+def test_bad_overrides_are_refused(assignment, told, tmp_path):
+    (tmp_path / "study.yaml").write_text(GOOD)
+    with pytest.raises(InputError, match=told):
+        load_study(tmp_path / "study.yaml", overrides=[assignment])
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        load_study(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_bytes(b"name: \xff")
+    with pytest.raises(InputError, match="not UTF-8"):
+        load_study(tmp_path / "bad.yaml")
+
+
+def test_the_template_shows_the_defaults():
+    study = check_study(TEMPLATE)
+    minimal = check_study(
+        "name: my-study\nmodels: {toy: toy}\nseeds: [0]\ncontrols: [format-only]\n"
+        "sources: [toy_relative_depth, toy_visual_correspondence, toy_jigsaw, toy_spatial_relation]\n"
+    )
+    assert study == minimal
+
+
+def test_a_study_survives_its_own_text():
+    study = check_study(GOOD + "variants: {full: {method: {kind: full}}}")
+    assert check_study(study_text(study)) == study

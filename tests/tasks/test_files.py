@@ -1,0 +1,109 @@
+"""A task of one's own: a folder of images and items.jsonl."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tasktransfer.errors import InputError
+from tasktransfer.tasks.files import read_folder_task
+from tasktransfer.tasks.supply import open_task
+
+Image = pytest.importorskip("PIL.Image", reason="images need Pillow")
+
+GOOD = {"id": "1", "images": ["a.png"], "question": "Which?", "choices": ["x", "y"], "answer": "B"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "a.png")
+    return tmp_path
+
+
+def write(folder, *rows):
+    (folder / "items.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return folder
+
+
+def test_items_come_in_the_order_of_the_file(folder):
+    rows = [GOOD | {"id": f"i{n}", "split": "test" if n % 3 else "train"} for n in range(9)]
+    task = read_folder_task(write(folder, *rows))
+    assert [item.id for item in task.draw("test", 4)] == ["i1", "i2", "i4", "i5"]
+    item = task.draw("train", 1)[0]
+    assert (item.letters, item.answer, item.images[0].size) == ("AB", "B", (8, 8))
+
+
+def test_without_splits_a_quarter_is_the_test_whatever_the_order(folder):
+    rows = [GOOD | {"id": f"i{n}"} for n in range(12)]
+    first = read_folder_task(write(folder, *rows))
+    second = read_folder_task(write(folder, *reversed(rows)))
+    test = {item.id for item in first.draw("test", 3)}
+    assert test == {item.id for item in second.draw("test", 3)}
+    assert not test & {item.id for item in first.draw("train", 9)}
+    with pytest.raises(InputError, match="has 3 items of split 'test', 4 are asked for"):
+        first.draw("test", 4)
+
+
+def test_identity_is_the_content_of_the_items_asked_for(folder, tmp_path_factory):
+    rows = [GOOD | {"id": f"i{n}", "split": ("train", "test")[n % 2]} for n in range(8)]
+    task = open_task("mine", str(write(folder, *rows)))
+    moved = shutil.copytree(folder, tmp_path_factory.mktemp("moved") / "there")
+    assert open_task("mine", str(moved)).digest("test", 2) == task.digest("test", 2)
+    assert task.digest("test", 2) != task.digest("test", 3)
+    write(moved, *rows[:-1], rows[-1] | {"answer": "A"})
+    again = open_task("mine", str(moved))
+    assert again.digest("train", 4) == task.digest("train", 4)
+    assert again.digest("test", 4) != task.digest("test", 4)
+
+
+FAULTS = {
+    "not JSON": ("{", "line 1: not JSON"),
+    "not an object": ("[1]", "line 1: not a JSON object"),
+    "unknown key": (GOOD | {"anser": "B"}, "unknown key 'anser' (did you mean 'answer'?)"),
+    "no question": ({k: v for k, v in GOOD.items() if k != "question"}, "'question' must be a text"),
+    "no such image": (GOOD | {"images": ["b.png"]}, "no such image: 'b.png'"),
+    "images as text": (GOOD | {"images": "a.png"}, "'images' must be a list of texts"),
+    "answer beyond the choices": (GOOD | {"answer": "C"}, "'answer' is 'C'; with 2 choices it is one of 'A', 'B'"),
+    "answer as option text": (GOOD | {"answer": "x"}, "'answer' is 'x'"),
+    "unknown split": (GOOD | {"split": "val"}, "'split' is 'val'; accepted are train and test"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "told"), FAULTS.values(), ids=FAULTS)
+def test_a_wrong_line_is_refused(folder, row, told):
+    (folder / "items.jsonl").write_text(row if isinstance(row, str) else json.dumps(row))
+    with pytest.raises(InputError) as caught:
+        read_folder_task(folder)
+    assert told in str(caught.value)
+
+
+def test_wrong_files_are_refused(folder):
+    with pytest.raises(InputError, match=r"a task is a folder with items.jsonl"):
+        read_folder_task(folder)
+    with pytest.raises(InputError, match="holds no items"):
+        read_folder_task(write(folder))
+    with pytest.raises(InputError, match="id '1' stands there twice"):
+        read_folder_task(write(folder, GOOD, GOOD))
+    with pytest.raises(InputError, match="some items name a split and some do not"):
+        read_folder_task(write(folder, GOOD, GOOD | {"id": "2", "split": "test"}))
+    (folder / "a.png").write_text("no image")
+    with pytest.raises(InputError, match="not a readable image"):
+        read_folder_task(write(folder, *(GOOD | {"id": str(n)} for n in range(4)))).draw("test", 1)
+
+
+def own_task(split, n_items, *, seed):
+    from tasktransfer.tasks.item import Item
+
+    return [Item(f"{split}{seed}-{n}", (), "Which?", ("x", "y"), "A") for n in range(n_items)]
+
+
+def test_a_function_is_a_task():
+    task = open_task("mine", f"{__name__}:own_task", seed=3)
+    assert [item.id for item in task.draw("test", 2)] == ["test3-0", "test3-1"]
+    assert task.digest("test", 2) != task.digest("train", 2)
+    with pytest.raises(InputError, match="cannot be imported"):
+        open_task("mine", "nowhere.at.all:task")
+    with pytest.raises(InputError, match="did you mean 'toy_jigsaw'"):
+        open_task("toy_jigsow")
