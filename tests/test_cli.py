@@ -260,7 +260,7 @@ def test_power_of_a_finished_study_needs_items(table):
 
 
 def test_demo_brings_the_truth_back(tmp_path):
-    result = tasktransfer("demo", "--out", tmp_path / "demo")
+    result = tasktransfer("demo", "--simulated", "--out", tmp_path / "demo")
     assert result.returncode == 0, result.stderr
     assert "How much of the truth came back" in result.stdout
     assert "not found" not in result.stdout

@@ -10,9 +10,12 @@ import typer
 from tasktransfer.errors import InputError, OutputError, TaskTransferError
 
 if TYPE_CHECKING:
-    from tasktransfer.study.plan import Plan
+    from collections.abc import Sequence
 
-__all__ = ["add_study_commands"]
+    from tasktransfer.study.plan import Plan
+    from tasktransfer.study.spec import Study
+
+__all__ = ["add_study_commands", "run_and_report"]
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="A study file; `init` writes one.")]
 StudyFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `run` wrote to.")]
@@ -67,9 +70,22 @@ def run(
     batch: BatchSize = 64,
 ) -> None:
     """Do what is missing of a study, then analyze it and write the report."""
+    run_and_report(study, out, workers=workers, sets=sets or (), quiet=quiet, batch=batch)
+
+
+def run_and_report(
+    study: Study | Path,
+    out: Path,
+    *,
+    workers: int = 1,
+    sets: Sequence[str] = (),
+    quiet: bool = False,
+    batch: int = 64,
+) -> None:
+    """Do what is missing of a study, tell the findings, write the report; leaves with status 1 if cells failed."""
     from tasktransfer.study.run import run_study
 
-    result = run_study(study, out, workers=workers, overrides=sets or (), quiet=quiet, batch=batch)
+    result = run_study(study, out, workers=workers, overrides=sets, quiet=quiet, batch=batch)
     _finish(out, result.failed)
 
 

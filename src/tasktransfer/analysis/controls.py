@@ -111,7 +111,7 @@ def control_columns(net: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
         reaches that teaches no skill.
     """
     off = net[net["source"] != net["target"]]
-    of_controls = transfers[transfers["kind"] == "control"].set_index(["model", "source", "target"])
+    of_controls = transfers[transfers["kind"] == "control"].set_index(["model", "source", "target"]).sort_index()
     rows = []
     for (model, control), of_model in off.groupby(["model", "control"], sort=False):
         of_control = of_controls.loc[(model, control)]
