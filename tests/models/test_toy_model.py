@@ -17,9 +17,10 @@ for needed in ("torch", "transformers", "PIL"):
     pytest.importorskip(needed, reason=f"the embedded model needs {needed}: pip install tasktransfer[models]")
 
 import torch
+from safetensors.torch import load_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from tasktransfer.models.toy import WEIGHTS
+from tasktransfer.models.toy import WEIGHTS, build
 from tasktransfer.models.toy.features import image_features, patches
 from tasktransfer.models.toy.measure import Finetune, accuracy, draw_pool, finetuned
 from tasktransfer.models.toy.packing import answer_rows, encode
@@ -144,6 +145,22 @@ def test_it_learns_a_task_from_its_training_items(model, ids):
         gains[task] = (accuracy(adapted, ids, test) - before) / (1 - before)
         model = adapted.unload()
     assert sorted(gains.values())[1] >= 0.25, gains
+
+
+@pytest.mark.slow
+def test_the_build_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "TOWER_STEPS", 2)
+    monkeypatch.setattr(build, "POOL_ITEMS", 10)
+    monkeypatch.setattr(
+        build, "COURSES", (build.Course("probes", steps=2), build.Course("tasks", steps=2, share=0.4))
+    )
+    build.build(tmp_path / "work", tmp_path / "one")
+    (tmp_path / "work" / "tasks" / "model.safetensors").unlink()
+    (tmp_path / "work" / "tasks").rename(tmp_path / "old")
+    build.build(tmp_path / "work", tmp_path / "two")
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert load_processor(tmp_path / "two").tokenizer.eos_token == "<|end|>"
 
 
 def test_scenes_and_items_are_the_same_draw():

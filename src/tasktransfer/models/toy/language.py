@@ -1,8 +1,8 @@
 """Stage 2: the language model learns short probes; stage 3: it is half-taught the tasks in their own words.
 
 In both the tower is frozen and its features are computed once. A task's own question is always asked, but in
-stage 3 only trained on while its running accuracy is below the task's aim, so that no task is learned to the end:
-the embedded model is to know the skills and to be of two minds about the tasks.
+stage 3 only trained on while its running accuracy is below the task's aim; well above it, the answers trained on
+are random. No task is learned to the end: the model is to know the skills and be of two minds about the tasks.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from tasktransfer.tasks.toyworld.draw import draw_scenes
 __all__ = ["Course", "aim_of", "build_pools", "train_language"]
 
 _PROBES = 9  # a row
-_KEEP_EVERY = 500
+_KEEP_EVERY = 100
 _REFRESH = 50  # steps
-_KNOWN = 0.15  # odds of asking what is known, where 1.15 are those of what is not
+_MARGIN = 0.08
+_CATCH_UP = 4  # how much more a task's own question counts that is at chance
 
 
 def aim_of(task: str, share: float) -> float:
@@ -58,7 +59,8 @@ def _kind(probe: str) -> str:
     """Name of a probe for the curves: its first word, and whether it names the word to be found."""
     words = probe.split()
     named = words[0] in ("same", "match") and words[-1] not in ("REF", "first")
-    return f"{words[0]}_named" if named else words[0]
+    listed = "_listed" if "(A)" in words else ""
+    return f"{words[0]}_named" if named else words[0] + listed
 
 
 def _joined(n_images: int, pools: list[Pool]) -> Pool:
@@ -86,7 +88,11 @@ class Course:
     rows
         Items a step.
     share
-        Train on the tasks' own questions too, until this share of the way from chance to perfect; None: never.
+        Hold the tasks' own questions at this share of the way from chance to perfect; None: never train on them.
+    window
+        Answers by which a task is judged to be below or above its aim.
+    known
+        Odds of asking what is known; of what is not, they are one more.
     falling
         Let the rate fall to a tenth over the whole stage.
     seed
@@ -98,6 +104,8 @@ class Course:
     rate: float = 1e-3
     rows: int = 8
     share: float | None = None
+    window: int = 60
+    known: float = 0.15
     falling: bool = False
     seed: int = 3
 
@@ -113,7 +121,7 @@ def train_language(
 ) -> None:
     """Train the language model on packed questions, in place; the tower stays as it is.
 
-    `keep` is called every 500 steps, to save the model.
+    `keep` is called every 100 steps, to save or to look at the model.
     """
     model.model.visual.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -129,16 +137,19 @@ def train_language(
         pool, need = _choose(pools, needs, rng)
         chosen = rng.choice(len(pool.tasks), course.rows, replace=False, p=need.items)
         asked = [_questions(pool, int(i), need.probes, rng) for i in chosen]
-        answers = answer_rows(model, ids, pool.n_images, pool.features[chosen], asked)
         questions = [q for row in asked for q in row]
-        weights = torch.tensor([_weight(q, curves, course) for q in questions])
+        posed = [[_posed(q, ids, curves, course, rng) for q in row] for row in asked]
+        answers = answer_rows(
+            model, ids, pool.n_images, pool.features[chosen], [[q for q, _ in row] for row in posed]
+        )
+        weights = torch.tensor([weight for row in posed for _, weight in row])
         loss = (answers.losses * weights).sum() / weights.sum().clamp_min(1)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        for question, right in zip(questions, (answers.scores.argmax(-1) == answers.right).tolist(), strict=True):
-            curves.add(course.stage, question.name, [float(right)])
+        for question, told in zip(questions, answers.scores.argmax(-1).tolist(), strict=True):
+            curves.add(course.stage, question.name, [float(told == question.tokens[-2])])
         curves.step(course.stage, step + 1)
         if keep and (step + 1) % _KEEP_EVERY == 0:
             keep()
@@ -155,7 +166,7 @@ class _Need(NamedTuple):
 def _needs(pool: Pool, curves: Curves, course: Course) -> _Need:
     """What is known is asked less often, but is kept in the mix."""
     names = {question.name for probes in pool.probes for question in probes}
-    needs = {name: _KNOWN + 1 - (curves.accuracy(course.stage, name, last=100) or 0) for name in names}
+    needs = {name: course.known + 1 - (curves.accuracy(course.stage, name, last=100) or 0) for name in names}
     by_task = {
         task: float(np.mean([need for name, need in needs.items() if name.split(":")[0] == task]))
         for task in set(pool.tasks)
@@ -178,10 +189,27 @@ def _questions(pool: Pool, index: int, needs: dict[str, float], rng: np.random.G
     return [pool.full[index], *(probes[k] for k in picked)]
 
 
-def _weight(question: Question, curves: Curves, course: Course) -> float:
+def _posed(
+    question: Question, ids: dict[str, int], curves: Curves, course: Course, rng: np.random.Generator
+) -> tuple[Question, float]:
+    """The question as it is trained on, and its weight.
+
+    A task's own question counts while the task is below its aim, the more the farther. Well above it, the answer
+    is a random one: the model unlearns to trust the wording, not the skill, which the probes keep.
+    """
     if question.name not in TOY_TASKS:
-        return 1.0
+        return question, 1.0
     if course.share is None:
-        return 0.0
-    seen = curves.accuracy(course.stage, question.name, last=60)
-    return 1.0 if seen is None or seen < aim_of(question.name, course.share) else 0.0
+        return question, 0.0
+    seen, aim = (
+        curves.accuracy(course.stage, question.name, last=course.window),
+        aim_of(question.name, course.share),
+    )
+    if seen is None or seen < aim:
+        behind = 0.0 if seen is None else min(1.0, (aim - seen) / (aim - aim_of(question.name, 0)))
+        return question, 1.0 + _CATCH_UP * behind
+    if seen < aim + _MARGIN:
+        return question, 0.0
+    n_choices = TOY_TASKS[question.name].n_choices
+    answer = ids[str(rng.choice(list("ABCD"[:n_choices] if n_choices else "12345")))]
+    return Question(question.name, (*question.tokens[:-2], answer, question.tokens[-1])), 1.0

@@ -49,5 +49,7 @@ def _paste(sheet: Image.Image, item: Item, x: int, y: int, title: str) -> None:
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])
-    contact_sheet().quantize(128).save(out, optimize=True)
+    contact_sheet().quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        out, optimize=True
+    )
     print(out)

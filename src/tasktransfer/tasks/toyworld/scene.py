@@ -24,23 +24,24 @@ def counting(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
     """Things of several colours; how many of one colour (one to four)?"""
     layout = Layout.blank(1)
     target = int(rng.integers(len(COLOURS)))
-    numbers = rng.permutation(4) + 1
-    n, others = int(numbers[answer]), int(rng.integers(1, 3 + round(6 * difficulty)))
+    n, others = answer + 1, int(rng.integers(1, 3 + round(6 * difficulty)))
     cells = rng.choice(_CELLS, n + others, replace=False)
     colours = (target + rng.integers(1, len(COLOURS), n + others)) % len(COLOURS) + 1
     colours[:n] = target + 1
     scatter(rng, layout, 0, cells, colours)
     counts = np.bincount(colours, minlength=len(COLOURS) + 1)
     probes = [(f"count {name}", str(counts[k + 1])) for k, name in enumerate(COLOURS) if 0 < counts[k + 1] <= 5]
+    numbers = rng.permutation(4) + 1
     listed = " ".join(f"({letter}) {number}" for letter, number in zip("ABCD", numbers, strict=True))
     probes += [(f"count {COLOURS[target]}", str(n))]
     probes += [(f"pick {number} {listed}", letter) for letter, number in zip("ABCD", numbers, strict=True)][:3]
     question = f"How many {COLOURS[target]} objects are there?"
-    return Scene(layout, question, tuple(map(str, numbers)), "ABCD"[answer], tuple(probes))
+    probes += [(question, str(n))] * 2
+    return Scene(layout, question, ("1", "2", "3", "4"), "ABCD"[answer], tuple(probes))
 
 
 _RELATIONS = (("left", 1, 1), ("right", 1, -1), ("above", 0, 1), ("below", 0, -1))  # word, axis, sign
-_PHRASES = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
+_PHRASES = {"left": "left of", "right": "right of", "above": "above", "below": "below"}
 
 
 def _holds(cells: np.ndarray, axis: int, sign: int) -> bool:
@@ -71,7 +72,9 @@ def spatial_relation(rng: np.random.Generator, answer: int, difficulty: float) -
             holds = _holds(cells[:2], its_axis, its_sign)
             probes += [(f"{other} {names[0]} {names[1]}", "yes" if holds else "no")]
             probes += [(f"{other} {names[1]} {names[0]}", "no" if holds else "yes")]
-    question = f"Is the {names[0]} object {_PHRASES[word]} the {names[1]} object?"
+    question = f"Is the first object {_PHRASES[word]} the second? {names[0]} {names[1]}"
+    probes += [(question, ("yes", "no")[answer])] * 2
+    probes += [(f"{word} {names[0]} {names[1]} (A) yes (B) no", "AB"[answer])] * 3
     return Scene(layout, question, ("yes", "no"), "AB"[answer], tuple(probes))
 
 
