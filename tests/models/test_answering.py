@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 
 from tasktransfer.models.answering import MARGIN, generate, option_likelihoods
 from tasktransfer.models.prompts import encode, question_text
 from tests.models.tiny import colour_items
+
+torch = pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
 
 WAYS = list(itertools.product((1, 7, 64), ("left", "right")))
 

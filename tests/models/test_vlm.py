@@ -7,7 +7,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 from tasktransfer.errors import InputError
 from tasktransfer.models.answering import option_likelihoods
@@ -24,6 +23,8 @@ from tasktransfer.models.vlm import (
 from tasktransfer.study.finetune import answer_loss
 from tests.models.test_answering import direct_inputs
 from tests.models.tiny import colour_items
+
+torch = pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
 
 LORA = {"r": 2, "alpha": 4, "dropout": 0.0, "layers": "attention", "name": "tiny"}
 

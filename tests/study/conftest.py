@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
-pytest.importorskip("peft", reason="the run side needs peft: pip install '.[models]'")
-
 from tests.models.tiny import colour_items, make_tiny, number_items, write_task
 
 STUDY = """\
@@ -30,6 +27,8 @@ optimisation: {steps: 4, batch: 4, lr: 0.01}
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory) -> Path:
     """A folder with a model, three tasks and a study file."""
+    for needed in ("torch", "peft"):
+        pytest.importorskip(needed, reason="the run side needs torch: pip install '.[models]'")
     folder = tmp_path_factory.mktemp("bench")
     make_tiny(folder / "model")
     write_task(folder / "one", colour_items(24))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-import torch
 
 from tests.models.test_answering import direct_inputs
 from tests.models.tiny import colour_items
+
+torch = pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft's own

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -119,6 +120,7 @@ def _run(
     for name, value in (("workers", workers), ("batch", batch)):
         if value < 1:
             raise SettingsError(f"{name} is {value}; accepted is a whole number from 1")
+    _require_packages()
     plan = plan_study(study)
     with locked(root):
         store = Store(root)
@@ -130,6 +132,13 @@ def _run(
         write_text(root / "environment.json", json.dumps(environment(), indent=1) + "\n")
         _do_missing(plan, store, progress, workers=workers, batch=batch)
         return _joined(plan, store, progress)
+
+
+def _require_packages() -> None:
+    """Refuse to begin where nothing could be trained."""
+    missing = [name for name in ("torch", "transformers", "peft", "PIL") if find_spec(name) is None]
+    if missing:
+        raise SettingsError(f"running a study needs {', '.join(missing)}: pip install 'tasktransfer[models]'")
 
 
 def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int, batch: int) -> None:

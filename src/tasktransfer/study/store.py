@@ -200,7 +200,8 @@ class Store:
     def write_cell_facts(self, cell: Cell) -> None:
         """Say in plain words what a cell is."""
         facts = {
-            "model": cell.label, "kind": cell.kind, "source": cell.source, "seed": cell.seed,
+            "model": cell.label if cell.method else cell.model, "kind": cell.kind,
+            "source": cell.source, "seed": cell.seed,
             "control": cell.control, "n_items": cell.n_items, "digest": cell.digest,
             "sources": [items.task for items in cell.training],
             "method": cell.method.model_dump() if cell.method else None,
