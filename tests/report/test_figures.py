@@ -283,7 +283,7 @@ def test_an_unlikely_edge_is_pale(small: Analysis) -> None:
 
 
 def test_net_of_control_numbers(small: Analysis, written: tuple[Path, list[str]]) -> None:
-    drawn = numbers(written, "net_of_control").set_index(["model", "source", "target"])
+    drawn = numbers(written, "net_of_control").set_index(["model", "source", "target"]).sort_index()
     for model in small.models:
         matrix = small.matrix(model)
         control = small.transfers[(small.transfers["model"] == model) & (small.transfers["kind"] == "control")]
