@@ -151,12 +151,11 @@ def test_it_learns_a_task_from_its_training_items(model, ids):
 def test_the_build_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "TOWER_STEPS", 2)
     monkeypatch.setattr(build, "POOL_ITEMS", 10)
-    monkeypatch.setattr(
-        build, "COURSES", (build.Course("probes", steps=2), build.Course("tasks", steps=2, share=0.4))
-    )
+    monkeypatch.setattr(build, "_CHECK_ITEMS", 10)
+    held = build.Course("settle", steps=2, share=0.4, check=1, falling=True)
+    monkeypatch.setattr(build, "COURSES", (build.Course("probes", steps=2), held))
     build.build(tmp_path / "work", tmp_path / "one")
-    (tmp_path / "work" / "tasks" / "model.safetensors").unlink()
-    (tmp_path / "work" / "tasks").rename(tmp_path / "old")
+    (tmp_path / "work" / "settle").rename(tmp_path / "old")
     build.build(tmp_path / "work", tmp_path / "two")
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     assert all(torch.equal(one[key], two[key]) for key in one)

@@ -26,7 +26,6 @@ from tasktransfer.tasks.toyworld.draw import draw_scenes
 __all__ = ["Course", "aim_of", "build_pools", "train_language"]
 
 _PROBES = 9  # a row
-_KEEP_EVERY = 100
 _REFRESH = 50  # steps
 _MARGIN = 0.08
 _CATCH_UP = 4  # how much more a task's own question counts that is at chance
@@ -93,6 +92,8 @@ class Course:
         Answers by which a task is judged to be below or above its aim.
     known
         Odds of asking what is known; of what is not, they are one more.
+    check
+        Steps between looks at the model, if it is looked at.
     falling
         Let the rate fall to a tenth over the whole stage.
     seed
@@ -106,6 +107,7 @@ class Course:
     share: float | None = None
     window: int = 60
     known: float = 0.15
+    check: int = 100
     falling: bool = False
     seed: int = 3
 
@@ -117,17 +119,19 @@ def train_language(
     curves: Curves,
     course: Course,
     *,
-    keep: Callable[[], None] | None = None,
+    check: Callable[[], dict[str, float]] | None = None,
 ) -> None:
     """Train the language model on packed questions, in place; the tower stays as it is.
 
-    `keep` is called every 100 steps, to save or to look at the model.
+    `check` is called every `course.check` steps and tells the accuracy of every task; by it, instead of by running
+    shares, the tasks are then held back.
     """
     model.model.visual.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=course.rate, betas=(0.9, 0.98), weight_decay=0.05)
     rng = np.random.default_rng(course.seed)
     needs: list[_Need] = []
+    measured: dict[str, float] = check() if check else {}
     for step in range(course.steps):
         for group in optimiser.param_groups:
             fall = 1 - 0.9 * step / course.steps if course.falling else 1
@@ -137,22 +141,23 @@ def train_language(
         pool, need = _choose(pools, needs, rng)
         chosen = rng.choice(len(pool.tasks), course.rows, replace=False, p=need.items)
         asked = [_questions(pool, int(i), need.probes, rng) for i in chosen]
-        questions = [q for row in asked for q in row]
-        posed = [[_posed(q, ids, curves, course, rng) for q in row] for row in asked]
-        answers = answer_rows(
-            model, ids, pool.n_images, pool.features[chosen], [[q for q, _ in row] for row in posed]
-        )
+        shares = {task: curves.accuracy(course.stage, task, last=course.window) for task in TOY_TASKS} | measured
+        posed = [[_posed(q, ids, shares.get(q.name), course, rng) for q in row] for row in asked]
+        rows = [[question for question, _ in row] for row in posed]
+        answers = answer_rows(model, ids, pool.n_images, pool.features[chosen], rows)
         weights = torch.tensor([weight for row in posed for _, weight in row])
         loss = (answers.losses * weights).sum() / weights.sum().clamp_min(1)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        for question, told in zip(questions, answers.scores.argmax(-1).tolist(), strict=True):
+        for question, told in zip(
+            (q for row in asked for q in row), answers.scores.argmax(-1).tolist(), strict=True
+        ):
             curves.add(course.stage, question.name, [float(told == question.tokens[-2])])
         curves.step(course.stage, step + 1)
-        if keep and (step + 1) % _KEEP_EVERY == 0:
-            keep()
+        if check and (step + 1) % course.check == 0:
+            measured = check()
 
 
 class _Need(NamedTuple):
@@ -190,7 +195,7 @@ def _questions(pool: Pool, index: int, needs: dict[str, float], rng: np.random.G
 
 
 def _posed(
-    question: Question, ids: dict[str, int], curves: Curves, course: Course, rng: np.random.Generator
+    question: Question, ids: dict[str, int], seen: float | None, course: Course, rng: np.random.Generator
 ) -> tuple[Question, float]:
     """The question as it is trained on, and its weight.
 
@@ -201,10 +206,7 @@ def _posed(
         return question, 1.0
     if course.share is None:
         return question, 0.0
-    seen, aim = (
-        curves.accuracy(course.stage, question.name, last=course.window),
-        aim_of(question.name, course.share),
-    )
+    aim = aim_of(question.name, course.share)
     if seen is None or seen < aim:
         behind = 0.0 if seen is None else min(1.0, (aim - seen) / (aim - aim_of(question.name, 0)))
         return question, 1.0 + _CATCH_UP * behind
@@ -212,4 +214,5 @@ def _posed(
         return question, 0.0
     n_choices = TOY_TASKS[question.name].n_choices
     answer = ids[str(rng.choice(list("ABCD"[:n_choices] if n_choices else "12345")))]
-    return Question(question.name, (*question.tokens[:-2], answer, question.tokens[-1])), 1.0
+    excess = (seen - aim) / (1 - aim)
+    return Question(question.name, (*question.tokens[:-2], answer, question.tokens[-1])), 1.0 + _CATCH_UP * excess
