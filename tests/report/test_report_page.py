@@ -892,6 +892,7 @@ def test_the_best_source_of_each_target_is_told(study: Analysis) -> None:
 
 
 @pytest_browser
+@pytest.mark.slow
 def test_two_hundred_tasks_open_and_work(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from selenium.webdriver import ActionChains
 

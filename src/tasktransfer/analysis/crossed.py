@@ -183,6 +183,7 @@ def pgf_interval(
     Interval
         NaN where fewer than `FEWEST_WRONG` items separate the baseline from the ceiling, where the accuracy after
         reaches the ceiling, so that there is no log, or where no item changed, so that the spread is not known.
+        Never below the PGF of losing every right answer.
     """
     n_items = before_CSK.shape[2]
     left_after, left_before = (ceiling - scores.mean(axis=(1, 2)) for scores in (after_CSK, before_CSK))
@@ -195,4 +196,5 @@ def pgf_interval(
         half = stats.t.ppf(0.5 + confidence / 2, error.df) * np.sqrt(error.variance) / left_after
         half = np.where(error.variance > 1e-24, half, np.nan)
     centre = np.log(ratio)
-    return Interval(1 - np.exp(centre + half), 1 - np.exp(centre - half))
+    low, high = 1 - np.exp(centre + half), 1 - np.exp(centre - half)
+    return Interval(np.maximum(low, 1 - ceiling / left_before), high)
