@@ -90,24 +90,20 @@ def main() -> None:
     controls = ", ".join(study["controls"]) or "none"
     counts = [len(study[what]) for what in ("sources", "targets", "seeds")]
     print(f"{date.today()}. {counts[0]} sources, {counts[1]} targets, {counts[2]} seeds, controls {controls};")
-    print(
-        f"{items['source']} items a source, {items['target']} a target. A million-parameter stand-in on drawn pictures:"
-    )
-    print("it shows that the measurement works, not what large models do.\n")
+    print(f"{items['source']} items a source, {items['target']} a target. A million-parameter stand-in on drawn")
+    print("pictures: it shows that the measurement works, not what large models do.\n")
     print("## Findings, as the report words them\n")
     for finding in tt.find_findings(analysis):
         print(f"- **{finding.title}.** {finding.text}")
     print("\n## Self-transfer\n")
     print(tasks_table(analysis))
     print("\n## Planned families\n")
+    print(f"Mean interaction between tasks of a family {within:+.3f}, of different families {between:+.3f},")
+    print(f"self-transfer excluded: p = {p_value:.4f} ({DRAWS:,} permutations of the sources within each target).")
     print(
-        f"Mean interaction between tasks of a family {within:+.3f}, of different families {between:+.3f}, self-transfer"
+        f"On the raw PGF {raw_within:+.3f} against {raw_between:+.3f}, p = {raw_p:.4f}. The families were written"
     )
-    print(
-        f"excluded: p = {p_value:.4f} ({DRAWS:,} permutations of the sources within each target). On the raw PGF"
-    )
-    print(f"{raw_within:+.3f} against {raw_between:+.3f}, p = {raw_p:.4f}. The families were written down in")
-    print("`tasks/toyworld/registry.py` before any of it was measured.")
+    print("down in `tasks/toyworld/registry.py` before any of it was measured.")
     if len(analysis.control_columns):
         print("\n## Controls\n")
         print(controls_table(analysis))
