@@ -70,21 +70,21 @@ def net_of_controls(
     frame = controls.merge(finetunes, on=["model", "target"])
     frame["net"] = frame["pgf"] - frame["control_pgf"]
     bounds = np.full((len(frame), 2), np.nan)
-    for position, row in enumerate(frame.itertuples()):
-        bounds[position] = _interval(resampled[row.model], row, confidence)
+    named = frame[["model", "source", "control", "target"]].itertuples(index=False, name=None)
+    for position, (model, source, control, target) in enumerate(named):
+        bounds[position] = _interval(resampled[model], source, control, target, confidence)
     frame["low"], frame["high"] = bounds.T
     verdict = np.select([frame["low"] > 0, frame["high"] < 0], ["above", "below"], "as the control")
     frame["verdict"] = np.where(frame["low"].isna(), "", verdict)
     return frame[list(NET_COLUMNS)]
 
 
-def _interval(drawn: Resampled, row: object, confidence: float) -> tuple[float, float]:
-    target = drawn.targets.index(row.target)  # type: ignore[attr-defined]
-    source = drawn.cells.index(("finetune", row.source))  # type: ignore[attr-defined]
-    control = drawn.cells.index(("control", row.control))  # type: ignore[attr-defined]
-    if not (drawn.known_CT[source, target] or drawn.known_CT[control, target]):
+def _interval(drawn: Resampled, source: str, control: str, target: str, confidence: float) -> tuple[float, float]:
+    i, k = drawn.cells.index(("finetune", source)), drawn.cells.index(("control", control))
+    j = drawn.targets.index(target)
+    if not (drawn.known_CT[i, j] or drawn.known_CT[k, j]):
         return np.nan, np.nan
-    net_D = drawn.pgf_DCT[:, source, target] - drawn.pgf_DCT[:, control, target]
+    net_D = drawn.pgf_DCT[:, i, j] - drawn.pgf_DCT[:, k, j]
     net_D = net_D[~np.isnan(net_D)]
     if not len(net_D):
         return np.nan, np.nan

@@ -1,34 +1,17 @@
-"""A Qwen2.5-VL processor that needs no torchvision: Pillow for the images, no video processor.
-
-A video is given as its frames in order: as images.
-"""
+"""Pictures and text of the embedded model: how they are saved beside the weights, and loaded again."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerFast
-from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-from transformers.processing_utils import ProcessorMixin
 
-from tasktransfer.models.toy.words import IMAGE, VIDEO
+from tasktransfer.models.families import FAMILIES
 
-__all__ = ["ToyProcessor", "load_processor", "new_image_processor", "save_processor"]
+__all__ = ["load_processor", "new_image_processor", "save_processor"]
 
 _AREA = 64 * 64
-
-
-class ToyProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
-    """Images and text to the model's inputs; the parts are read from the signature, so no video part is wanted."""
-
-    def __init__(
-        self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None
-    ) -> None:
-        self.image_token, self.video_token = IMAGE, VIDEO
-        self.image_token_id, self.video_token_id = tokenizer.convert_tokens_to_ids([IMAGE, VIDEO])
-        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
 
 def new_image_processor() -> Any:
@@ -49,8 +32,6 @@ def save_processor(tokenizer: Any, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def load_processor(folder: Path) -> ToyProcessor:
-    """The processor of a folder written by `save_processor`."""
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    images = Qwen2VLImageProcessorPil.from_pretrained(folder)
-    return ToyProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+def load_processor(folder: Path) -> Any:
+    """The processor of a folder written by `save_processor`, by the code that loads any Qwen2.5-VL."""
+    return FAMILIES["qwen2_5_vl"].load_processor(folder)
