@@ -113,8 +113,8 @@ def simulate(regime: Regime, n_replicates: int, seed: int) -> Result:
     rng = np.random.default_rng([seed, *(int(1000 * abs(value)) for value in regime), int(regime.pgf < 0)])
     no_effect = regime.pgf == 0 and (regime.seeds > 1 or regime.seed_sd == 0)
     no_change = regime.pgf == 0 and regime.seed_sd == 0
-    hits = {"source": 0, "adapters": 0}
-    n_defined = rejected = rejected_adapters = 0
+    hits, n_defined = {"source": 0, "adapters": 0}, {"source": 0, "adapters": 0}
+    rejected = rejected_adapters = 0
     changed = 0.0
     for _ in range(n_replicates):
         after_CSK, before_K, accuracy = draw_target(regime, rng)
@@ -132,7 +132,7 @@ def simulate(regime: Regime, n_replicates: int, seed: int) -> Result:
             asked = name if regime.seeds > 1 else "adapters"
             low, high = pgf_interval(after_CSK, before_CSK, confidence=CONFIDENCE, population=asked, prior=prior)
             hits[name] += int(((low <= truths[asked]) & (truths[asked] <= high)).sum())
-        n_defined += int((~np.isnan(low)).sum())
+            n_defined[name] += int((~np.isnan(low)).sum())
         adapters = sign_flip_p_value(gain)
         of_source = crossed_mean(squares, population, prior).p_value() if regime.seeds > 1 else adapters
         rejected += int((of_source < 0.05).sum())
@@ -142,9 +142,9 @@ def simulate(regime: Regime, n_replicates: int, seed: int) -> Result:
         regime,
         changed / n_replicates,
         n_replicates,
-        n_defined / cells,
-        hits["source"] / max(n_defined, 1),
-        hits["adapters"] / max(n_defined, 1),
+        n_defined["source"] / cells,
+        hits["source"] / max(n_defined["source"], 1),
+        hits["adapters"] / max(n_defined["adapters"], 1),
         rejected / cells if no_effect else np.nan,
         rejected_adapters / cells if no_change else np.nan,
     )

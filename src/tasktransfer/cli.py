@@ -60,6 +60,7 @@ def analyze(
     on: Annotated[str, typer.Option(help="Draw graph, cliques and personas on raw or interaction.")] = "raw",
     top_share: Annotated[float, typer.Option(help="Share of the cells of each sign kept as edges.")] = 0.20,
     confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    margin: Annotated[float, typer.Option(help="Gain in accuracy below which a transfer is negligible.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of whatever draws random numbers.")] = 0,
     unit: Unit = None,
 ) -> None:
@@ -73,6 +74,7 @@ def analyze(
         on=on,
         top_share=top_share,
         confidence=confidence,
+        margin=margin,
         seed=seed,
     )
     _keep_inputs_safe(inputs, out)

@@ -87,8 +87,10 @@ def draw_matrices(
     tasks = [str(task) for task in observed.index]
     row_of = {source: k for k, (kind, source) in enumerate(resampled.cells) if kind == "finetune"}
     column_of = {target: k for k, target in enumerate(resampled.targets)}
-    rows = np.array([k for k, task in enumerate(tasks) if task in row_of])
-    columns = np.array([k for k, task in enumerate(tasks) if task in column_of])
+    rows = np.array([k for k, task in enumerate(tasks) if task in row_of], dtype=int)
+    columns = np.array([k for k, task in enumerate(tasks) if task in column_of], dtype=int)
+    if not len(rows) or not len(columns):
+        return None
     sources = np.array([row_of[tasks[k]] for k in rows])
     targets = np.array([column_of[tasks[k]] for k in columns])
     values = observed.to_numpy(dtype=float)
@@ -101,9 +103,15 @@ def draw_matrices(
     every = np.arange(len(drawn))
     drawn[np.ix_(every, rows, columns)] = resampled.pgf_DCT[np.ix_(every, sources, targets)]
     off = np.where(diagonal, np.nan, values)
-    plausible = plausible_matrices(off, np.where(diagonal, np.float32(np.nan), drawn), seed=seed)
+    order = np.argsort(tasks)  # so that the order of the input changes no draw
+    every_task = np.ix_(np.arange(len(drawn)), order, order)
+    sorted_draws = np.where(diagonal, np.float32(np.nan), drawn)[every_task]
+    plausible = np.empty_like(drawn)
+    plausible[every_task] = plausible_matrices(off[np.ix_(order, order)], sorted_draws, seed=seed)
     noise = drawn - np.nanmedian(np.where(np.isnan(drawn).all(axis=0), 0, drawn), axis=0)
     noise = np.where(np.isnan(noise) & ~np.isnan(values), 0, noise)  # a draw without a gap tells nothing
+    reach = np.subtract(*np.quantile(noise, [0.8413, 0.1587], axis=0)) * 1.5
+    noise = np.clip(noise, -reach, reach)  # nor does one with a gap of an item
     if on == "interaction":
         left = additive_residual(~np.isnan(off))
         return with_aggregates(tasks, *(_blockwise(left, _without(d, diagonal)) for d in (plausible, noise)))
@@ -210,7 +218,8 @@ def edge_probabilities(edges: pd.DataFrame, drawn: DrawnMatrices, *, top_share: 
     size = max(1, _BLOCK // max(drawn.plausible_DNN[0].size, 1))
     count = np.zeros(len(edges))
     for start in range(0, len(drawn.plausible_DNN), size):
-        up, down = drawn_edges(drawn.plausible_DNN[start : start + size], top_share=top_share)
+        block = _without(drawn.plausible_DNN[start : start + size], np.eye(len(drawn.tasks), dtype=bool))
+        up, down = drawn_edges(block, top_share=top_share)
         count += np.where(positive, up[:, source, target].sum(axis=0), down[:, source, target].sum(axis=0))
     return np.asarray(count / len(drawn.plausible_DNN))
 

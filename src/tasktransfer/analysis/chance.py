@@ -75,6 +75,8 @@ def clique_chance(
     if null not in NULLS:
         raise ValueError(f"null is {null!r}; accepted are {' and '.join(NULLS)}")
     random = np.random.default_rng(seed)
+    order = sorted(matrix.index)  # so that the order of the tasks changes no draw
+    matrix = matrix.loc[order, order]
     values = without_self(matrix)
     size, spent = _search(values, sign)
     if size is None:

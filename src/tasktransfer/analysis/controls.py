@@ -10,6 +10,8 @@ and of a column it explains
     share_j = 1 - sum_i net(i -> j)^2 / sum_i PGF(i -> j)^2          (sources other than j itself)
 
 1 where every finetune does what the control does, 0 where the control does nothing, below 0 where it misleads.
+Noise counts in both sums, and a lucky baseline moves finetunes and control alike: the share beyond noise takes the
+expected noise (from the draws) off both, and is not given where noise makes up three quarters of the squares.
 Intervals of the difference come from draws that share the items of the target (`resampling`): what both owe to a
 lucky baseline cancels.
 """
@@ -35,6 +37,7 @@ TARGET_COLUMNS = (
     "mean_pgf",
     "mean_net",
     "share_explained",
+    "share_beyond_noise",
     "low",
     "high",
     "transferability_pos",
@@ -82,7 +85,7 @@ def net_of_controls(
 def _interval(drawn: Resampled, source: str, control: str, target: str, confidence: float) -> tuple[float, float]:
     i, k = drawn.cells.index(("finetune", source)), drawn.cells.index(("control", control))
     j = drawn.targets.index(target)
-    if not (drawn.known_CT[i, j] or drawn.known_CT[k, j]):
+    if not (drawn.known_CT[i, j] and drawn.known_CT[k, j]):
         return np.nan, np.nan
     net_D = drawn.pgf_DCT[:, i, j] - drawn.pgf_DCT[:, k, j]
     net_D = net_D[~np.isnan(net_D)]
@@ -92,25 +95,26 @@ def _interval(drawn: Resampled, source: str, control: str, target: str, confiden
     return float(low), float(high)
 
 
-def control_columns(net: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
+def control_columns(net: pd.DataFrame, transfers: pd.DataFrame, resampled: dict[str, Resampled]) -> pd.DataFrame:
     """What each control does to each target, and how much of the column it explains.
 
     Parameters
     ----------
     net
         Of `net_of_controls`.
-    transfers
+    transfers, resampled
         Of the same analysis.
 
     Returns
     -------
     pandas.DataFrame
         Columns model, control, target, n_sources, control_pgf, mean_pgf, mean_net, share_explained (NaN where
-        the column is zero throughout), low and high (of control_pgf); self-transfer is left out. One more row a
-        control, with an empty target, over all cells, has the control's own transferability: what a source
-        reaches that teaches no skill.
+        the column is zero throughout), share_beyond_noise, low and high (of control_pgf); self-transfer is left
+        out. One more row a control, with an empty target, over all cells, has the control's own transferability:
+        what a source reaches that teaches no skill.
     """
-    off = net[net["source"] != net["target"]]
+    off = net[net["source"] != net["target"]].reset_index(drop=True)
+    off = off.assign(**_noise_squares(off, resampled))
     of_controls = transfers[transfers["kind"] == "control"].set_index(["model", "source", "target"]).sort_index()
     rows = []
     for (model, control), of_model in off.groupby(["model", "control"], sort=False):
@@ -128,4 +132,29 @@ def _explained(cells: pd.DataFrame) -> tuple[float, ...]:
     """Number of cells, mean control, mean PGF, mean net, and the share of squares the control explains."""
     squares = float((cells["pgf"] ** 2).sum())
     share = 1 - float((cells["net"] ** 2).sum()) / squares if squares > ZERO**2 else np.nan
-    return (len(cells), *cells[["control_pgf", "pgf", "net"]].mean(), share)
+    left, left_net = squares - cells["noise"].sum(), float((cells["net"] ** 2).sum()) - cells["net_noise"].sum()
+    beyond = 1 - max(left_net, 0.0) / left if left > 0.25 * squares else np.nan
+    return (len(cells), *cells[["control_pgf", "pgf", "net"]].mean(), share, beyond)
+
+
+def _noise_squares(off: pd.DataFrame, resampled: dict[str, Resampled]) -> dict[str, np.ndarray]:
+    """Squares that the error of each cell brings to PGF and to net; NaN where it is not known."""
+    noise, net_noise = np.full(len(off), np.nan), np.full(len(off), np.nan)
+    named = off[["model", "source", "control", "target"]].itertuples(index=False, name=None)
+    for position, (model, source, control, target) in enumerate(named):
+        drawn = resampled[model]
+        i, k = drawn.cells.index(("finetune", source)), drawn.cells.index(("control", control))
+        j = drawn.targets.index(target)
+        if drawn.known_CT[i, j] and drawn.known_CT[k, j]:
+            of_source, of_control = drawn.pgf_DCT[:, i, j], drawn.pgf_DCT[:, k, j]
+            noise[position], net_noise[position] = (
+                _squared_spread(of_source),
+                _squared_spread(of_source - of_control),
+            )
+    return {"noise": noise, "net_noise": net_noise}
+
+
+def _squared_spread(drawn_D: np.ndarray) -> float:
+    """Variance of draws, from their middle: a gap next to nothing makes wild ones."""
+    known = drawn_D[~np.isnan(drawn_D)]
+    return float(np.subtract(*np.quantile(known, [0.8413, 0.1587])) / 2) ** 2 if len(known) else np.nan

@@ -29,6 +29,8 @@ References
 ----------
 .. [1] Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics 2, 1946.
 .. [2] Brennan, "Generalizability Theory", Springer 2001, chapters 3 and 6, for the crossed design.
+.. [3] Agresti and Min, "Effects and non-effects of paired identical observations", Statistics in Medicine 24,
+   2005.
 """
 
 from __future__ import annotations
@@ -89,6 +91,18 @@ class CrossedMean(NamedTuple):
         """Interval of each mean."""
         half = stats.t.ppf(0.5 + confidence / 2, self.df) * np.sqrt(self.variance)
         return Interval(self.mean - half, self.mean + half)
+
+    def with_pseudo_items(self, n_units: int) -> CrossedMean:
+        """The same with two more items, as if half of one had risen, half of one fallen and one stayed [3]_.
+
+        Where few answers change, or none, the observed variance is next to nothing and an interval from it much
+        too short.
+        """
+        more = n_units + 2
+        mean = self.mean * n_units / more
+        square = self.of_items * (n_units - 1) + self.mean**2
+        of_items = ((n_units * square + 1) / more - mean**2) / more
+        return CrossedMean(mean, of_items, self.of_seeds, self.df)
 
 
 def mean_squares(values_CSK: np.ndarray, clusters_K: np.ndarray | None = None) -> MeanSquares:
@@ -183,7 +197,6 @@ def pgf_interval(
     Interval
         NaN where fewer than `FEWEST_WRONG` items separate the baseline from the ceiling, where the accuracy after
         reaches the ceiling, so that there is no log, or where no item changed, so that the spread is not known.
-        Never below the PGF of losing every right answer.
     """
     n_items = before_CSK.shape[2]
     left_after, left_before = (ceiling - scores.mean(axis=(1, 2)) for scores in (after_CSK, before_CSK))
@@ -196,5 +209,4 @@ def pgf_interval(
         half = stats.t.ppf(0.5 + confidence / 2, error.df) * np.sqrt(error.variance) / left_after
         half = np.where(error.variance > 1e-24, half, np.nan)
     centre = np.log(ratio)
-    low, high = 1 - np.exp(centre + half), 1 - np.exp(centre - half)
-    return Interval(np.maximum(low, 1 - ceiling / left_before), high)
+    return Interval(1 - np.exp(centre + half), 1 - np.exp(centre - half))

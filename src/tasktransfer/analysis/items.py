@@ -32,7 +32,8 @@ class TargetItems(NamedTuple):
     target: str
     runs: list[tuple[str, str, str, str]]  # model, kind, source, seed; sorted
     scores_RK: np.ndarray  # NaN where an item was not answered; items sorted by name
-    clusters_K: np.ndarray | None  # code of the cluster an item belongs to; None where each stands alone
+    units: list[str]  # what is drawn: items, or clusters of them; sorted
+    unit_K: np.ndarray  # the unit that each item belongs to
 
 
 class CellGroup(NamedTuple):
@@ -41,7 +42,13 @@ class CellGroup(NamedTuple):
     cells: list[CellKey]
     after_CSK: np.ndarray
     before_CSK: np.ndarray  # the baseline of each seed; equal rows where one baseline serves all
-    clusters_K: np.ndarray | None
+    clusters_K: np.ndarray | None  # code of the cluster an item belongs to; None where each stands alone
+    answered: np.ndarray  # which items of the target these are
+
+    @property
+    def n_units(self) -> int:
+        """Items, or clusters of them."""
+        return self.after_CSK.shape[2] if self.clusters_K is None else int(self.clusters_K.max()) + 1
 
 
 def targets_of_items(items: pd.DataFrame) -> Iterator[TargetItems]:
@@ -58,7 +65,8 @@ def targets_of_items(items: pd.DataFrame) -> Iterator[TargetItems]:
         run_codes = run_codes * (len(series.cat.categories) + 1) + series.cat.codes.to_numpy()
     item_codes = names[-1].cat.codes.to_numpy()
     scores = items["score"].to_numpy()
-    clusters = _as_category(items["cluster"]).cat.codes.to_numpy() if "cluster" in items else None
+    units = _as_category(items["cluster"]) if "cluster" in items else names[-1]
+    unit_codes = units.cat.codes.to_numpy()
     targets = _as_category(items["target"])
     order = np.argsort(targets.cat.codes.to_numpy(), kind="stable")
     ends = np.cumsum(np.bincount(targets.cat.codes, minlength=len(targets.cat.categories)))
@@ -70,12 +78,10 @@ def targets_of_items(items: pd.DataFrame) -> Iterator[TargetItems]:
         places, item_of = np.unique(item_codes[rows], return_inverse=True)
         scores_RK = np.full((len(found), len(places)), np.nan)
         scores_RK[run_of, item_of] = scores[rows]
-        clusters_K = None
-        if clusters is not None:
-            clusters_K = np.empty(len(places), dtype=np.int64)
-            clusters_K[item_of] = clusters[rows]
-            clusters_K = np.unique(clusters_K, return_inverse=True)[1]
-        yield TargetItems(str(target), runs, scores_RK, clusters_K)
+        unit_of_place = np.empty(len(places), dtype=np.int64)
+        unit_of_place[item_of] = unit_codes[rows]
+        present, unit_K = np.unique(unit_of_place, return_inverse=True)
+        yield TargetItems(str(target), runs, scores_RK, [str(units.cat.categories[u]) for u in present], unit_K)
 
 
 def _as_category(column: pd.Series) -> pd.Series:
@@ -118,9 +124,7 @@ def cell_groups(block: TargetItems) -> Iterator[CellGroup]:
             continue
         index_CS2 = np.array([pairs for _, pairs in cells])
         scores = block.scores_RK[:, answered]
-        clusters_K = block.clusters_K
-        if clusters_K is not None:
-            clusters_K = np.unique(clusters_K[answered], return_inverse=True)[1]
-        yield CellGroup(
-            [key for key, _ in cells], scores[index_CS2[..., 0]], scores[index_CS2[..., 1]], clusters_K
-        )
+        units = np.unique(block.unit_K[answered], return_inverse=True)[1]
+        clusters_K = units if len(block.units) < len(block.unit_K) else None
+        after_CSK, before_CSK = scores[index_CS2[..., 0]], scores[index_CS2[..., 1]]
+        yield CellGroup([key for key, _ in cells], after_CSK, before_CSK, clusters_K, answered)

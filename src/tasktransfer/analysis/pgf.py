@@ -28,7 +28,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.uncertainty import decide, item_intervals, seed_intervals
+from tasktransfer.analysis.uncertainty import EQUIVALENCE_MARGIN, decide, item_intervals, seed_intervals
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tables import PGF_COLUMNS, TRANSFER_COLUMNS, join_flags
 
@@ -104,7 +104,11 @@ def _baselines(accuracies: pd.DataFrame, runs: pd.DataFrame) -> dict[str, np.nda
 
 
 def transfers_table(
-    pgf: pd.DataFrame, *, items: pd.DataFrame | None = None, confidence: float = 0.95
+    pgf: pd.DataFrame,
+    *,
+    items: pd.DataFrame | None = None,
+    confidence: float = 0.95,
+    margin: float = EQUIVALENCE_MARGIN,
 ) -> pd.DataFrame:
     """Average each source-target cell over its seeds.
 
@@ -116,6 +120,8 @@ def transfers_table(
         Item-level scores, where there are any: the ``items`` of `tasktransfer.read_accuracies`.
     confidence
         Level of the intervals, in (0, 1).
+    margin
+        Accuracy; a gain surely within it is called negligible.
 
     Returns
     -------
@@ -141,7 +147,7 @@ def transfers_table(
     if items is not None and len(items):
         ceilings = pgf[["model", "target", "ceiling"]].drop_duplicates(["model", "target"])
         frame = item_intervals(frame, items, ceilings, confidence=confidence)
-    return decide(frame, confidence=confidence)[list(TRANSFER_COLUMNS)]
+    return decide(frame, confidence=confidence, margin=margin)[list(TRANSFER_COLUMNS)]
 
 
 def _grid(pgf: pd.DataFrame) -> pd.DataFrame:

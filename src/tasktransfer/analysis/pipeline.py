@@ -34,6 +34,7 @@ from tasktransfer.analysis.sensitivity import ceiling_sensitivity, sensitivity_s
 from tasktransfer.analysis.summary import summarize_model, versions
 from tasktransfer.analysis.taxonomy import average_by_taxonomy
 from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
+from tasktransfer.analysis.uncertainty import EQUIVALENCE_MARGIN
 from tasktransfer.errors import InputError, SettingsError, closest, quoted
 from tasktransfer.tables import ACCURACY_COLUMNS, Accuracies
 from tasktransfer.tasks import find_task
@@ -61,8 +62,10 @@ class Settings:
         Share of the cells of each sign kept as edges, in (0, 1].
     confidence
         Level of intervals, in (0, 1).
+    margin
+        Accuracy, in (0, 1); a gain surely within it is called negligible.
     seed
-        Seed of whatever draws random numbers (the null matrices).
+        Seed of whatever draws random numbers (resampled, plausible and null matrices).
     """
 
     ceiling: str = "perfect"
@@ -70,6 +73,7 @@ class Settings:
     on: str = "raw"
     top_share: float = 0.20
     confidence: float = 0.95
+    margin: float = EQUIVALENCE_MARGIN
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -83,6 +87,8 @@ class Settings:
             raise SettingsError(f"top share is {self.top_share:g}; accepted is a share in (0, 1]")
         if not 0 < self.confidence < 1:
             raise SettingsError(f"confidence is {self.confidence:g}; accepted is a level in (0, 1)")
+        if not 0 < self.margin < 1:
+            raise SettingsError(f"margin is {self.margin:g}; accepted is a gain in accuracy in (0, 1)")
         if self.seed < 0:
             raise SettingsError(f"seed is {self.seed}; accepted is a whole number from 0")
 
@@ -149,7 +155,7 @@ def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = N
     settings = settings or Settings()
     ceilings = available_ceilings(table, settings.ceiling)
     pgf = pgf_table(table, ceilings[settings.ceiling])
-    transfers = transfers_table(pgf, items=items, confidence=settings.confidence)
+    transfers = transfers_table(pgf, items=items, confidence=settings.confidence, margin=settings.margin)
     best_observed = settings.ceiling == "best-observed"
     resampled = resample(transfers, pgf, items, best_observed=best_observed, seed=settings.seed)
     if best_observed:
@@ -200,7 +206,7 @@ def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = N
         decomposition=decomposition,
         diagnostics=diagnostics,
         controls=net,
-        control_columns=control_columns(net, transfers),
+        control_columns=control_columns(net, transfers, resampled),
         summary=summary,
         items=items,
     )
@@ -314,10 +320,11 @@ def _edges_table(
 def _chances(matrices: dict[str, pd.DataFrame], settings: Settings) -> dict[tuple[str, str, str], CliqueChance]:
     """The largest clique of each model and sign against each null, every one with a stream of its own."""
     keys = [(model, sign, null) for model in matrices for sign in SIGNS for null in NULLS]
-    streams = np.random.SeedSequence(settings.seed).spawn(len(keys))
     return {
-        key: clique_chance(matrices[key[0]], *key[1:], seed=np.random.default_rng(stream))
-        for key, stream in zip(keys, streams, strict=True)
+        key: clique_chance(
+            matrices[key[0]], *key[1:], seed=np.random.default_rng([settings.seed, *"\0".join(key).encode()])
+        )
+        for key in keys
     }
 
 

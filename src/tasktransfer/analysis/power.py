@@ -24,6 +24,8 @@ from scipy import stats
 
 from tasktransfer.analysis.crossed import crossed_mean, mean_squares
 from tasktransfer.analysis.items import CellGroup, cell_groups, targets_of_items
+from tasktransfer.analysis.moderation import VariancePrior
+from tasktransfer.analysis.uncertainty import prior_of_target
 from tasktransfer.errors import SettingsError
 
 __all__ = ["Design", "achieved_power", "items_needed", "seeds_needed", "smallest_gain"]
@@ -136,16 +138,18 @@ def achieved_power(
     """
     parts = []
     for block in targets_of_items(items):
-        for group in cell_groups(block):
-            if group.after_CSK.shape[2] > 1:
-                parts.append(_achieved(group, alpha / cells, power))
+        groups = [group for group in cell_groups(block) if group.n_units > 1]
+        for model in dict.fromkeys(group.cells[0].model for group in groups):
+            of_model = [group for group in groups if group.cells[0].model == model]
+            prior = prior_of_target(of_model)
+            parts += [_achieved(group, prior, alpha / cells, power) for group in of_model]
     return pd.concat(parts, ignore_index=True)
 
 
-def _achieved(group: CellGroup, alpha: float, power: float) -> pd.DataFrame:
+def _achieved(group: CellGroup, prior: VariancePrior, alpha: float, power: float) -> pd.DataFrame:
     change = group.after_CSK - group.before_CSK
     n_seeds, n_items = change.shape[1:]
-    found = crossed_mean(mean_squares(change, group.clusters_K))
+    found = crossed_mean(mean_squares(change, group.clusters_K), "source", prior)
     ends = stats.t.ppf(1 - alpha / 2, found.df) + stats.t.ppf(power, found.df)
     return pd.DataFrame(group.cells, columns=["model", "kind", "source", "target"]).assign(
         n_items=n_items,

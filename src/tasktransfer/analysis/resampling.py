@@ -2,10 +2,10 @@
 
     PGF* = (accuracy after* - baseline*) / (ceiling* - baseline*)
 
-One draw of items serves all runs of a target, the untouched model and every other model included, so what they
-share (a hard item drawn twice, a lucky baseline) moves their whole column. Items of one cluster are drawn
-together. To each source is added an error of its seeds, normal with the variance of `crossed` and its degrees of
-freedom. A best-observed ceiling is looked up anew in every draw.
+Every item is drawn a Poisson number of times, the same for all runs of a target, the untouched model and every
+other model included, so what they share (a hard item drawn twice, a lucky baseline) moves their whole column.
+Items of one cluster are drawn together. To each source is added an error of its seeds, normal with the variance of
+`crossed` and its degrees of freedom. A best-observed ceiling is looked up anew in every draw.
 
 Where only counts are known the draw of items is a normal one: the baseline moves by z sqrt(b (1 - b) / K), and
 with it every source's gain, as far as changed answers depend on the baseline's (those that were wrong can only
@@ -22,7 +22,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.items import CellKey, TargetItems, paired_runs, targets_of_items
+from tasktransfer.analysis.crossed import FEWEST_WRONG
+from tasktransfer.analysis.items import CellKey, TargetItems, cell_groups, targets_of_items
 from tasktransfer.analysis.uncertainty import assumed_discordance
 
 __all__ = ["Resampled", "drawn_intervals", "resample"]
@@ -40,17 +41,22 @@ class Resampled(NamedTuple):
 
 
 class _Random:
-    """Random numbers that a cell gets whatever other cells there are, so that a control moves no finetune."""
+    """Random numbers that belong to a cell, an item or a target by name, whatever else there is."""
 
     def __init__(self, seed: int, rows: pd.DataFrame) -> None:
-        target = str(rows["target"].iloc[0])
-        self.of_target = np.random.default_rng([seed, *target.encode()])
+        self._target, self._seed = str(rows["target"].iloc[0]), seed
+        self.of_target = np.random.default_rng([seed, *self._target.encode()])
         names = rows[_CELL].itertuples(index=False, name=None)
         self._of_cells = [np.random.default_rng([seed, *"\0".join(name).encode()]) for name in names]
 
     def normal(self, n_draws: int) -> np.ndarray:
         """Shape D, C."""
         return np.stack([of_cell.standard_normal(n_draws) for of_cell in self._of_cells], axis=1)
+
+    def times_drawn(self, unit: str, n_draws: int) -> np.ndarray:
+        """How often an item, or a cluster, is drawn."""
+        name = f"{self._target}\0{unit}".encode()
+        return np.random.default_rng([self._seed, *name]).poisson(1, n_draws)
 
     def chi_square(self, df_C: np.ndarray, n_draws: int) -> np.ndarray:
         """Shape D, C."""
@@ -64,6 +70,7 @@ class _Column(NamedTuple):
     rows: pd.DataFrame  # of transfers, sorted
     best_C: np.ndarray  # best single run of each cell
     best_base: float
+    best_fixed: float  # best run of a cell that has no PGF and is not drawn
     ceiling_C: np.ndarray
 
 
@@ -89,7 +96,7 @@ def resample(
     n_draws
         D.
     seed
-        Draws of a target depend on it and on the target's name, on nothing else.
+        Draws belong to items, cells and targets by name, whatever else there is.
 
     Notes
     -----
@@ -103,11 +110,14 @@ def resample(
         rows = rows.sort_values(_CELL, kind="stable")
         random = _Random(seed, rows)
         runs = runs_of.get(target, pgf.iloc[:0])
-        best = runs.groupby(_CELL, sort=False)["accuracy"].max().reindex(pd.MultiIndex.from_frame(rows[_CELL]))
+        of_cells = runs.groupby(_CELL, sort=False)["accuracy"].max()
+        cells = pd.MultiIndex.from_frame(rows[_CELL])
+        best, left_out = of_cells.reindex(cells), of_cells[~of_cells.index.isin(cells)]
         column = _Column(
             rows,
             best.to_numpy(),
             float(runs["baseline"].max()),
+            float(left_out.max()),
             ceilings.reindex(pd.MultiIndex.from_frame(rows[["model", "target"]])).to_numpy(dtype=float),
         )
         pgf_DC, known_C = _column_draws(column, blocks.get(str(target)), n_draws, random, best_observed)
@@ -147,57 +157,38 @@ def _column_draws(
     accuracies = rows["accuracy"].notna().to_numpy()
     if not accuracies.any():
         return rows["pgf"].to_numpy(dtype=float) + of_seeds_DC, known_C
-    draw_items = _from_items(block, rows, n_draws, random.of_target) if block is not None else None
-    after_DC, before_DC = draw_items or _from_counts(rows, n_draws, random)
+    after_DC, before_DC = _from_counts(rows, n_draws, random)
+    if block is not None:
+        _draw_items(block, rows, random, after_DC, before_DC)
     after_DC = np.clip(after_DC + of_seeds_DC, 0, 1)
     ceiling_DC: np.ndarray = column.ceiling_C
     if best_observed:
         best_DC = column.best_C + after_DC - rows["accuracy"].to_numpy(dtype=float)
         moved = (before_DC - rows["baseline"].to_numpy(dtype=float)).mean(axis=1)
-        ceiling_DC = np.fmax(np.nanmax(best_DC, axis=1), column.best_base + moved)[:, None]
+        best_D = np.fmax(np.nanmax(best_DC, axis=1), column.best_base + moved)
+        ceiling_DC = np.fmax(best_D, column.best_fixed)[:, None]
     gap_DC = ceiling_DC - before_DC
-    least = 1 / rows["n_items"].fillna(np.inf).to_numpy(dtype=float) - 1e-6  # in float32
+    least = 0.5 / rows["n_items"].fillna(np.inf).to_numpy(dtype=float)  # half an item: none was drawn
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = np.where(gap_DC > np.maximum(least, 1e-6), (after_DC - before_DC) / gap_DC, np.nan)
     return np.where(accuracies, drawn, rows["pgf"].to_numpy(dtype=float) + of_seeds_DC), known_C
 
 
-def _from_items(
-    block: TargetItems, rows: pd.DataFrame, n_draws: int, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Accuracies after and before on items drawn with replacement; None where a cell has no items."""
-    pairs = paired_runs(block)
-    keys = [CellKey(*named) for named in rows[_CELL].itertuples(index=False, name=None)]
-    if any(key not in pairs for key in keys):
-        return None
-    weights_DK = _item_weights(block, n_draws, random)
-    answered_RK = ~np.isnan(block.scores_RK)
-    scores = np.nan_to_num(block.scores_RK).astype(np.float32)
-    right_DR = weights_DK @ scores.T
-    if answered_RK.all():
-        drawn_DR = right_DR
-    else:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            drawn_DR = right_DR / (weights_DK @ answered_RK.astype(np.float32).T)
-    mean_of: list[np.ndarray] = []
-    for which in (0, 1):
-        average_RC = np.zeros((len(block.runs), len(keys)), dtype=np.float32)
-        for c, key in enumerate(keys):
-            for pair in pairs[key]:
-                average_RC[pair[which], c] += 1 / len(pairs[key])
-        mean_of.append(drawn_DR @ average_RC)
-    return mean_of[0], mean_of[1]
-
-
-def _item_weights(block: TargetItems, n_draws: int, random: np.random.Generator) -> np.ndarray:
-    """How often each item is drawn, as a share of the draw; whole clusters where there are any."""
-    n_items = block.scores_RK.shape[1]
-    n_units = n_items if block.clusters_K is None else int(block.clusters_K.max()) + 1
-    drawn = random.integers(0, n_units, (n_draws, n_units)) + n_units * np.arange(n_draws)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=n_draws * n_units).reshape(n_draws, n_units)
-    if block.clusters_K is not None:
-        counts = counts[:, block.clusters_K]
-    return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float32)
+def _draw_items(
+    block: TargetItems, rows: pd.DataFrame, random: _Random, after_DC: np.ndarray, before_DC: np.ndarray
+) -> None:
+    """Fill in the accuracies after and before of every cell whose items are known, on items drawn."""
+    n_draws = len(after_DC)
+    times_DU = np.stack([random.times_drawn(unit, n_draws) for unit in block.units], axis=1).astype(np.float32)
+    times_DK = times_DU[:, block.unit_K]
+    place = {CellKey(*named): c for c, named in enumerate(rows[_CELL].itertuples(index=False, name=None))}
+    for group in cell_groups(block):
+        here = [k for k, cell in enumerate(group.cells) if cell in place]
+        at = [place[group.cells[k]] for k in here]
+        drawn_DK = times_DK[:, group.answered]
+        drawn_DK = drawn_DK / np.maximum(drawn_DK.sum(axis=1, keepdims=True), 1)
+        for into_DC, scores_CSK in ((after_DC, group.after_CSK), (before_DC, group.before_CSK)):
+            into_DC[:, at] = drawn_DK @ scores_CSK[here].mean(axis=1).T.astype(np.float32)
 
 
 def _from_counts(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.ndarray, np.ndarray]:
@@ -222,14 +213,18 @@ def _from_counts(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.
 def drawn_intervals(
     transfers: pd.DataFrame, resampled: dict[str, Resampled], *, confidence: float
 ) -> pd.DataFrame:
-    """Replace low and high by quantiles of the draws, where a ceiling that is itself observed moves with them."""
+    """Replace low and high by quantiles of the draws, where a ceiling that is itself observed moves with them.
+
+    As everywhere, not where fewer than `FEWEST_WRONG` items lie between baseline and ceiling.
+    """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     bounds = transfers[["low", "high"]].to_numpy(dtype=float, copy=True)
+    wrong = (transfers["gap"] * transfers["n_items"]).to_numpy(dtype=float)
     for position, row in enumerate(transfers.itertuples()):
         drawn = resampled[str(row.model)]
         cell, target = drawn.cells.index((row.kind, row.source)), drawn.targets.index(row.target)
         values = drawn.pgf_DCT[:, cell, target]
         values = values[~np.isnan(values)]
-        if drawn.known_CT[cell, target] and len(values) and not np.isnan(row.low):
+        if drawn.known_CT[cell, target] and len(values) and wrong[position] >= FEWEST_WRONG - 1e-9:
             bounds[position] = np.quantile(values, ends)
     return transfers.assign(low=bounds[:, 0], high=bounds[:, 1])

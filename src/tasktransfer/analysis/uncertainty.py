@@ -36,7 +36,15 @@ from tasktransfer.analysis.moderation import VariancePrior, fit_variance_prior
 from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
 from tasktransfer.analysis.sign_flip import sign_flip_p_value
 
-__all__ = ["ASSUMED_DISCORDANCE", "assumed_discordance", "decide", "item_intervals", "seed_intervals"]
+__all__ = [
+    "ASSUMED_DISCORDANCE",
+    "EQUIVALENCE_MARGIN",
+    "assumed_discordance",
+    "decide",
+    "item_intervals",
+    "prior_of_target",
+    "seed_intervals",
+]
 
 ITEMS_AND_SEEDS = "items and seeds"
 ITEMS_ONLY = "items, this adapter"
@@ -54,6 +62,7 @@ _FOUND = [
     "high",
     "gain_low",
     "gain_high",
+    "tested_gain",
     "p_value",
     "p_adapters",
     "se_items",
@@ -77,7 +86,8 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFram
     -------
     pandas.DataFrame
         `transfers` with low, high, p_value, se_items, se_seeds, df and uncertainty; p_adapters, gain_low and
-        gain_high are NaN: nothing is called negligible on an assumption.
+        gain_high are NaN: nothing is called negligible on an assumption. ``tested_gain`` has the sign of what the
+        p-value is of.
     """
     pgf, n_seeds = transfers["pgf"].to_numpy(dtype=float), transfers["n_seeds"].to_numpy(dtype=float)
     gap = transfers["gap"].fillna(1.0).to_numpy(dtype=float)  # PGF only: errors stay on the PGF scale
@@ -103,6 +113,7 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFram
         p_adapters=np.nan,
         gain_low=np.nan,
         gain_high=np.nan,
+        tested_gain=pgf,
         se_items=np.where(counted, np.sqrt(of_items), np.nan),
         se_seeds=np.where(several, np.sqrt(of_seeds), np.nan),
         df=df,
@@ -173,10 +184,10 @@ def item_intervals(
     ceiling_of = ceilings.set_index(["model", "target"])["ceiling"].to_dict()
     parts = []
     for block in targets_of_items(items):
-        groups = [group for group in cell_groups(block) if group.after_CSK.shape[2] > 1]
+        groups = [group for group in cell_groups(block) if group.n_units > 1]
         for model in dict.fromkeys(group.cells[0].model for group in groups):
             of_model = [group for group in groups if group.cells[0].model == model]
-            prior = _prior_of_target(of_model)
+            prior = prior_of_target(of_model)
             parts += [_group(g, ceiling_of[model, block.target], prior, confidence) for g in of_model]
     if not parts:
         return transfers
@@ -187,7 +198,7 @@ def item_intervals(
     return frame.reset_index()[list(transfers.columns)]
 
 
-def _prior_of_target(groups: Iterable[CellGroup]) -> VariancePrior:
+def prior_of_target(groups: Iterable[CellGroup]) -> VariancePrior:
     """What the seeds' variances of one model's finetunes on one target have in common."""
     variances, degrees = [], []
     for group in groups:
@@ -212,14 +223,16 @@ def _group(group: CellGroup, ceiling: float, prior: VariancePrior, confidence: f
     )
     change = group.after_CSK - group.before_CSK
     gain = crossed_mean(mean_squares(change, group.clusters_K), population, prior)
-    one_sided_twice = gain.interval(max(0.0, 1 - 2 * (1 - confidence)))
+    one_sided_twice = gain.with_pseudo_items(group.n_units).interval(max(0.0, 1 - 2 * (1 - confidence)))
     p_adapters = sign_flip_p_value(change, group.clusters_K)
+    of_source = gain.p_value() if n_seeds > 1 else p_adapters
     return pd.DataFrame(group.cells, columns=_CELL).assign(
         low=low,
         high=high,
         gain_low=one_sided_twice.low,
         gain_high=one_sided_twice.high,
-        p_value=gain.p_value() if n_seeds > 1 else p_adapters,
+        tested_gain=gain.mean,
+        p_value=np.where(np.isnan(of_source), p_adapters, of_source),  # every seed changed every item alike
         p_adapters=p_adapters,
         se_items=np.sqrt(gain.of_items),
         se_seeds=np.sqrt(gain.of_seeds) if n_seeds > 1 else np.nan,
@@ -228,15 +241,17 @@ def _group(group: CellGroup, ceiling: float, prior: VariancePrior, confidence: f
     )
 
 
-def decide(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+def decide(transfers: pd.DataFrame, *, confidence: float, margin: float = EQUIVALENCE_MARGIN) -> pd.DataFrame:
     """Control false discoveries and say what each cell is.
 
     Parameters
     ----------
     transfers
-        Columns model, kind, source, target, pgf, p_value, gain_low, gain_high.
+        Columns model, kind, source, target, pgf, p_value, tested_gain, gain_low, gain_high.
     confidence
         In (0, 1); a false discovery rate of 1 - confidence is held.
+    margin
+        Accuracy; a gain surely within it is negligible.
 
     Returns
     -------
@@ -244,7 +259,8 @@ def decide(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
         `transfers` with q_value (Benjamini-Hochberg over the off-diagonal finetune cells of each model),
         q_by_target (the same cells in selected families, see `multiplicity`) and verdict: ``positive`` or
         ``negative`` where q_value is below the level (p_value, for cells outside that family), ``negligible``
-        where the gain is surely within `EQUIVALENCE_MARGIN` of none, else ``undecided``; empty for a hole.
+        where the gain is surely within `margin` of none, else ``undecided``; empty for a hole. Where runs answered
+        different items and PGF and the gain on common items differ in sign, the cell is undecided.
     """
     pgf, p_value = transfers["pgf"].to_numpy(dtype=float), transfers["p_value"].to_numpy(dtype=float)
     q_value, by_target = np.full(len(transfers), np.nan), np.full(len(transfers), np.nan)
@@ -255,7 +271,8 @@ def decide(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
         q_value[family] = false_discovery_rate(p_value[family])
         by_target[family] = selected_families(p_value[family], targets[family], level=1 - confidence)
     decided = np.where(np.isnan(q_value), p_value, q_value) < 1 - confidence
-    within = (transfers["gain_low"] > -EQUIVALENCE_MARGIN) & (transfers["gain_high"] < EQUIVALENCE_MARGIN)
+    decided &= np.sign(pgf) == np.sign(transfers["tested_gain"].to_numpy(dtype=float))
+    within = (transfers["gain_low"] > -margin) & (transfers["gain_high"] < margin)
     verdict = np.where(within, "negligible", "undecided")
     verdict = np.where(decided, np.where(pgf > 0, "positive", "negative"), verdict)
     return transfers.assign(q_value=q_value, q_by_target=by_target, verdict=np.where(np.isnan(pgf), "", verdict))

@@ -60,7 +60,20 @@ def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
     table = refuse_conflicts(table, ACCURACY_KEY, ["accuracy", "pgf"], "the inputs together")
     table = table.reset_index(drop=True)
     _require_baselines(table)
-    return Accuracies(table, (*notes, *_unbased_notes(table)), pd.concat(items) if items else None)
+    return Accuracies(table, (*notes, *_unbased_notes(table)), _joined_items(items) if items else None)
+
+
+def _joined_items(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Items of all inputs; where only some name clusters, an item has that of another input, else its own name."""
+    joined = pd.concat(tables, ignore_index=True)
+    if "cluster" not in joined or not joined["cluster"].isna().any():
+        return joined
+    named = joined[joined["cluster"].notna()].drop_duplicates(["target", "item"])
+    of_item = named.set_index(["target", "item"])["cluster"].astype(str)
+    keys = pd.MultiIndex.from_frame(joined[["target", "item"]].astype(str))
+    own = joined["item"].astype(str).to_numpy(dtype=object)
+    clusters = of_item.reindex(keys).to_numpy(dtype=object)
+    return joined.assign(cluster=np.where(pd.isna(clusters), own, clusters))
 
 
 def split_name(text: str | Path) -> tuple[str | None, Path]:

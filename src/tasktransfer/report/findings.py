@@ -97,7 +97,7 @@ def _target_effect(analysis: Analysis) -> Iterator[Finding]:
     text = "; ".join(
         (f"{printable(model)}: " if len(shares) > 1 else "")
         + f"target {share['target']:.1%}, source {share['source']:.1%}, interaction {share['interaction']:.1%}"
-        + (f" (noise alone: {noise:.1%})" if (noise := share.get("noise")) is not None else "")
+        + (f" (noise alone: {min(noise, 1):.1%})" if (noise := share.get("noise")) is not None else "")
         for model, share in shares.items()
     )
     most = max(shares, key=lambda model: shares[model]["target"])
@@ -160,7 +160,8 @@ def _verdicts(analysis: Analysis) -> Iterator[Finding]:
 def _noise(analysis: Analysis) -> Iterator[Finding]:
     """What positive transferability is worth without the noise it sums."""
     rows = analysis.aggregates
-    rows = rows[(rows["task"] == "") & (rows["measure"] == "transferability_pos") & rows["value"].notna()]
+    rows = rows[(rows["task"] == "") & (rows["measure"] == "transferability_pos")]
+    rows = rows[rows["value"].notna() & rows["noise_level"].notna()]
     if rows.empty:
         return
     told = [
@@ -174,14 +175,22 @@ def _noise(analysis: Analysis) -> Iterator[Finding]:
         where = f" in {', '.join(near)}" if len(analysis.models) > 1 else ""
         title = f"Noise alone would give half or more of the positive transferability{where}"
     else:
-        title = "Positive transferability is well above what noise alone would give"
+        title = "Positive transferability is more than twice what noise alone would give"
     yield Finding(
         title + _view(analysis),
         "Mean over tasks, " + "; ".join(told) + ".",
         "Sums of one sign count every error of that sign: a model that nothing was transferred to has a positive "
-        "transferability too. The value without noise shrinks each cell as far as its error asks for.",
+        "transferability too. The value without noise shrinks each cell as far as its error asks for. The errors "
+        f"are those of: {_kinds_of_error(analysis)}.",
         "certainty",
     )
+
+
+def _kinds_of_error(analysis: Analysis) -> str:
+    """What the uncertainty of the off-diagonal cells speaks of."""
+    cells = analysis.transfers
+    cells = cells[(cells["kind"] == "finetune") & (cells["source"] != cells["target"]) & cells["pgf"].notna()]
+    return "; ".join(cells["uncertainty"].unique())
 
 
 def _controls(analysis: Analysis) -> Iterator[Finding]:
@@ -192,22 +201,23 @@ def _controls(analysis: Analysis) -> Iterator[Finding]:
     told = []
     for row in overall.itertuples():
         single = columns[(columns["model"] == row.model) & (columns["control"] == row.control)]
-        single = single[(single["target"] != "") & (single["share_explained"] >= 0.5)]
+        single = single[(single["target"] != "") & (single["share_beyond_noise"] >= 0.5)]
         where = f", more than half of {list_labels(list(single['target']))}" if len(single) else ""
-        explains = "nothing" if not row.share_explained > 0 else f"{row.share_explained:.0%}"
+        share = row.share_beyond_noise
+        explains = "what cannot be told from noise" if math.isnan(share) else f"{max(share, 0):.0%}"
         told.append(
             (f"{printable(row.model)}, " if len(analysis.models) > 1 else "")
             + f"{printable(row.control)}: explains {explains} of the squared PGF{where} "
             f"(mean PGF {row.mean_pgf:+.3f}, net of it {row.mean_net:+.3f})"
         )
-    most = overall["share_explained"].max()
+    most = overall["share_beyond_noise"].max()
     yield Finding(
         "A control explains much of the transfer"
         if most >= 0.5
         else "The controls explain little of the transfer",
         "; ".join(told) + ".",
         "A control is trained as the finetunes are but teaches no skill: what it changes as well is answer "
-        "format, or training as such. Cells net of each control are in controls.csv.",
+        "format, or training as such. Shares are beyond noise. Cells net of each control are in controls.csv.",
         "controls",
     )
 
@@ -261,7 +271,7 @@ def _cliques(analysis: Analysis) -> Iterator[Finding]:
             members = f"{list_labels(first)}{others}{chance}{_p_range(p_values)}"
             parts.append(f"largest {sign} of {largest['size']} ({members})")
             tested += all(not math.isnan(p) for p in p_values)
-            if max(p_values) <= 1 - analysis.settings.confidence:
+            if all(p <= 1 - analysis.settings.confidence for p in p_values):
                 beyond.append(f"{sign} in {printable(model)}")
         if parts:
             told.append((f"{printable(model)}: " if len(analysis.models) > 1 else "") + ", ".join(parts))
