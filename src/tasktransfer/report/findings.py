@@ -18,7 +18,7 @@ from tasktransfer.analysis.ceilings import CEILINGS
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report.labels import label_of, list_labels, printable
 
-__all__ = ["Finding", "find_findings"]
+__all__ = ["Finding", "find_findings", "kinds_of_error"]
 
 
 class Finding(NamedTuple):
@@ -181,12 +181,12 @@ def _noise(analysis: Analysis) -> Iterator[Finding]:
         "Mean over tasks, " + "; ".join(told) + ".",
         "Sums of one sign count every error of that sign: a model that nothing was transferred to has a positive "
         "transferability too. The value without noise shrinks each cell as far as its error asks for. The errors "
-        f"are those of: {_kinds_of_error(analysis)}.",
+        f"are those of: {kinds_of_error(analysis)}.",
         "certainty",
     )
 
 
-def _kinds_of_error(analysis: Analysis) -> str:
+def kinds_of_error(analysis: Analysis) -> str:
     """What the uncertainty of the off-diagonal cells speaks of."""
     cells = analysis.transfers
     cells = cells[(cells["kind"] == "finetune") & (cells["source"] != cells["target"]) & cells["pgf"].notna()]

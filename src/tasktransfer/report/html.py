@@ -20,7 +20,7 @@ from tasktransfer.analysis.cliques import SIGNS
 from tasktransfer.analysis.diagnostics import CHECKS
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.report.findings import find_findings
+from tasktransfer.report.findings import find_findings, kinds_of_error
 from tasktransfer.report.labels import WORDS, label_of, list_labels, printable
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
 from tasktransfer.report.reference_lines import strongest_control
@@ -97,7 +97,8 @@ def _words(analysis: Analysis) -> dict[str, Any]:
         "best_sources": [(printable(m), rows) for m in analysis.models if (rows := _best_sources(analysis, m))],
         "chosen": ceiling_label(analysis.settings.ceiling),
         "confidence": f"{analysis.settings.confidence:.0%}",
-        "by_items": analysis.items is not None,
+        "errors_of": kinds_of_error(analysis) or "nothing known",
+        "margin": f"{100 * analysis.settings.margin:g}",
         "share": f"{analysis.settings.top_share:.0%}",
         "include_self": analysis.settings.include_self,
         "view": "raw PGF" if analysis.settings.on == "raw" else "interaction",
