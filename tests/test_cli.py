@@ -63,7 +63,8 @@ def test_everything_promised_is_written(analyzed):
         assert len(read(analyzed, name))
     summary = json.loads((analyzed / "summary.json").read_text())
     assert summary["settings"] == {
-        "ceiling": "perfect", "include_self": False, "on": "raw", "top_share": 0.2, "confidence": 0.95, "seed": 0,
+        "ceiling": "perfect", "include_self": False, "on": "raw", "top_share": 0.2, "confidence": 0.95,
+        "margin": 0.05, "seed": 0,
     }  # fmt: skip
     assert {"tasktransfer", "numpy", "pandas"} <= set(summary["versions"])
     assert (analyzed / "report.html").stat().st_size > 10_000
@@ -98,13 +99,13 @@ def test_an_analysis_is_itself_an_input(analyzed, tmp_path):
 def test_options_reach_the_result(table, tmp_path):
     result = tasktransfer(
         "analyze", table, "--out", tmp_path, "--ceiling", "best-observed", "--include-self", "--on", "interaction",
-        "--top-share", "0.5", "--confidence", "0.9", "--seed", "7",
+        "--top-share", "0.5", "--confidence", "0.9", "--margin", "0.02", "--seed", "7",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     settings = json.loads((tmp_path / "summary.json").read_text())["settings"]
     assert settings == {
         "ceiling": "best-observed", "include_self": True, "on": "interaction", "top_share": 0.5,
-        "confidence": 0.9, "seed": 7,
+        "confidence": 0.9, "margin": 0.02, "seed": 7,
     }  # fmt: skip
     assert set(read(tmp_path, "edges")["on"]) == {"interaction"}
     assert (read(tmp_path, "pgf")["ceiling"] < 1).any()
