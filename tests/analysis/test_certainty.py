@@ -228,3 +228,40 @@ def test_net_of_a_control(study):
     )
     assert columns.loc["", "mean_net"] == pytest.approx(off["net"].mean())
     assert len(analyze(study).controls) == 0
+
+
+@pytest.mark.parametrize("with_items", [True, False])
+def test_what_stands_beside_moves_no_draw(study, with_items):
+    """A control, or a second model, with items or as totals only, leaves the structure of the first as it was."""
+    alone = analyze(study)
+    controlled = with_control(study)
+    other = study.table.assign(model="other")
+    beside = study._replace(
+        table=pd.concat([controlled.table, other], ignore_index=True),
+        items=controlled.items if with_items else study.items,
+    )
+    both = analyze(beside)
+    for name in ("tasks", "edges", "aggregates"):
+        rows = getattr(both, name)
+        rows = rows[rows["model"] == "simulated"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, getattr(alone, name), check_exact=True)
+
+
+def test_the_order_of_the_tasks_moves_no_draw(study):
+    turned = study._replace(table=study.table.iloc[::-1].reset_index(drop=True), items=study.items.iloc[::-1])
+    one, other = (analyze(a).tasks.set_index("task").sort_index() for a in (study, turned))
+    columns = ["p_donor", "p_sieve", "rank_low", "rank_high"]
+    pd.testing.assert_frame_equal(one[columns], other[columns])
+
+
+def test_controls_alone_have_no_structure(study):
+    like = study.table[study.table["kind"] != "base"].assign(kind="control")
+    base = study.table[study.table["kind"] == "base"]
+    analysis = analyze(study._replace(table=pd.concat([base, like], ignore_index=True), items=None))
+    assert analysis.aggregates.empty
+    assert len(analysis.controls) == 0
+
+
+def test_self_transfer_is_no_edge_in_any_draw(study):
+    counted = analyze(study, Settings(include_self=True)).edges
+    pd.testing.assert_frame_equal(counted, analyze(study).edges)

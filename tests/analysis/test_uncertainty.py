@@ -236,3 +236,46 @@ def test_order_of_the_answers_changes_nothing(tmp_path):
     columns = ["pgf", "low", "high", "p_value", "gain_low", "gain_high"]
     pd.testing.assert_frame_equal(one[columns], other[columns], check_exact=True)
     assert (one["verdict"] == other["verdict"]).all()
+
+
+def test_few_items_without_a_change_are_no_proof(tmp_path):
+    runs = [("base", "", "", [1, 0, 1, 0]), ("finetune", "a", "0", [1, 0, 1, 0])]
+    cell = analyze(read(table(runs), tmp_path)).transfers.iloc[0]
+    assert cell["verdict"] == "undecided"
+    assert cell["gain_low"] < -0.05 < 0.05 < cell["gain_high"]
+
+
+def test_other_items_after_than_before_decide_nothing(tmp_path):
+    """The easy half only: accuracy rises while the answers to common items get worse."""
+    base = [1] * 30 + [0] * 30
+    after = table([("finetune", "a", "0", [1] * 21 + [0] * 9)])
+    frame = pd.concat([table([("base", "", "", base)]), after], ignore_index=True)
+    cell = analyze(read(frame, tmp_path)).transfers.iloc[0]
+    assert cell["pgf"] > 0
+    assert cell["gain_high"] < 0
+    assert cell["p_value"] < 0.05
+    assert cell["verdict"] == "undecided"
+
+
+def test_every_seed_changing_every_item_is_a_finding(tmp_path):
+    runs = [("base", "", "", [0] * 30), *[("finetune", "a", str(s), [1] * 30) for s in range(3)]]
+    cell = analyze(read(table(runs), tmp_path)).transfers.iloc[0]
+    assert cell["p_value"] == pytest.approx(2.0**-29, rel=1e-3)
+    assert cell["verdict"] == "positive"
+
+
+def test_one_cluster_tells_no_error(tmp_path):
+    runs = [("base", "", "", [0, 1] * 10), ("finetune", "a", "0", [1, 1] * 10)]
+    cell = analyze(read(table(runs).assign(cluster="x"), tmp_path)).transfers.iloc[0]
+    assert cell["uncertainty"] == "items at an assumed discordance of 0.15, this adapter"
+
+
+def test_clusters_of_one_file_serve_the_other(tmp_path):
+    base, after = table([("base", "", "", [0, 1] * 10)]), table([("finetune", "a", "0", [1, 1, 0, 1] * 5)])
+    base["cluster"] = ["s" + str(k // 4) for k in range(20)]
+    base.to_parquet(tmp_path / "base.parquet", index=False)
+    after.to_parquet(tmp_path / "after.parquet", index=False)
+    apart = read_accuracies(tmp_path / "base.parquet", tmp_path / "after.parquet")
+    together = pd.concat([base, after.assign(cluster=base["cluster"])], ignore_index=True)
+    expected = analyze(read(together, tmp_path)).transfers
+    pd.testing.assert_frame_equal(analyze(apart).transfers, expected)

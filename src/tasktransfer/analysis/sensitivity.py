@@ -46,7 +46,7 @@ def ceiling_sensitivity(
             aggregates = aggregate_transfer(values, include_self=include_self)
             frame = aggregates.assign(persona=assign_personas(aggregates)).reset_index()
             frame = frame.merge(
-                columns.loc[[model]].reset_index("model", drop=True),
+                columns[columns.index.get_level_values("model") == model].reset_index("model", drop=True),
                 left_on="task",
                 right_index=True,
                 how="left",
