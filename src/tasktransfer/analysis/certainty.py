@@ -104,14 +104,11 @@ def draw_matrices(
     drawn[np.ix_(every, rows, columns)] = resampled.pgf_DCT[np.ix_(every, sources, targets)]
     off = np.where(diagonal, np.nan, values)
     order = np.argsort(tasks)  # so that the order of the input changes no draw
-    every_task = np.ix_(np.arange(len(drawn)), order, order)
+    every_task = np.ix_(every, order, order)
     sorted_draws = np.where(diagonal, np.float32(np.nan), drawn)[every_task]
     plausible = np.empty_like(drawn)
     plausible[every_task] = plausible_matrices(off[np.ix_(order, order)], sorted_draws, seed=seed)
-    noise = drawn - np.nanmedian(np.where(np.isnan(drawn).all(axis=0), 0, drawn), axis=0)
-    noise = np.where(np.isnan(noise) & ~np.isnan(values), 0, noise)  # a draw without a gap tells nothing
-    reach = np.subtract(*np.quantile(noise, [0.8413, 0.1587], axis=0)) * 1.5
-    noise = np.clip(noise, -reach, reach)  # nor does one with a gap of an item
+    noise = _around_nothing(drawn, values)
     if on == "interaction":
         left = additive_residual(~np.isnan(off))
         return with_aggregates(tasks, *(_blockwise(left, _without(d, diagonal)) for d in (plausible, noise)))
@@ -119,6 +116,17 @@ def draw_matrices(
         plausible[:, diagonal] = np.where(np.isnan(drawn), values.astype(np.float32), drawn)[:, diagonal]
         return with_aggregates(tasks, plausible, noise)
     return with_aggregates(tasks, plausible, _without(noise, diagonal))
+
+
+def _around_nothing(drawn_DNN: np.ndarray, observed_NN: np.ndarray) -> np.ndarray:
+    """The errors of drawn matrices: centred, and within three of the cell's standard errors.
+
+    A draw without a gap tells nothing of the error, and one with a gap of a single item little.
+    """
+    middle = np.nanmedian(np.where(np.isnan(drawn_DNN).all(axis=0), 0, drawn_DNN), axis=0)
+    noise = np.where(np.isnan(drawn_DNN) & ~np.isnan(observed_NN), 0, drawn_DNN - middle)
+    reach = 3 * np.subtract(*np.quantile(noise, [0.8413, 0.1587], axis=0)) / 2
+    return np.asarray(np.clip(noise, -reach, reach))
 
 
 def _without(drawn: np.ndarray, cells: np.ndarray) -> np.ndarray:

@@ -165,7 +165,7 @@ def _column_draws(
     if best_observed:
         best_DC = column.best_C + after_DC - rows["accuracy"].to_numpy(dtype=float)
         moved = (before_DC - rows["baseline"].to_numpy(dtype=float)).mean(axis=1)
-        best_D = np.fmax(np.nanmax(best_DC, axis=1), column.best_base + moved)
+        best_D = np.fmax(np.fmax.reduce(best_DC, axis=1), column.best_base + moved)
         ceiling_DC = np.fmax(best_D, column.best_fixed)[:, None]
     gap_DC = ceiling_DC - before_DC
     least = 0.5 / rows["n_items"].fillna(np.inf).to_numpy(dtype=float)  # half an item: none was drawn
