@@ -283,7 +283,7 @@ def test_clusters_of_one_file_serve_the_other(tmp_path):
 
 @pytest.mark.parametrize("n_items", [30, 60, 150])
 def test_negligible_at_the_margin_is_as_rare_as_said(n_items):
-    """A true gain of exactly 5 points, all one way; from the plain variance it was called negligible in 13 to 21 %."""
+    """A true gain of 5 points, all one way; from the plain variance negligible was said in 13 to 21 %."""
     change = (np.random.default_rng(10).random((4000, 1, n_items)) < 0.05).astype(float)
     gain = crossed_mean(mean_squares(change)).with_pseudo_items(n_items).interval(0.9)
     assert ((gain.low > -0.05) & (gain.high < 0.05)).mean() < 0.07
