@@ -23,9 +23,9 @@ import pandas as pd
 from scipy import stats
 
 from tasktransfer.analysis.crossed import crossed_mean, mean_squares
-from tasktransfer.analysis.items import CellGroup, cell_groups, targets_of_items
+from tasktransfer.analysis.items import CellGroup, targets_of_items
 from tasktransfer.analysis.moderation import VariancePrior
-from tasktransfer.analysis.uncertainty import prior_of_target
+from tasktransfer.analysis.uncertainty import groups_with_prior
 from tasktransfer.errors import SettingsError
 
 __all__ = ["Design", "achieved_power", "items_needed", "seeds_needed", "smallest_gain"]
@@ -138,11 +138,7 @@ def achieved_power(
     """
     parts = []
     for block in targets_of_items(items):
-        groups = [group for group in cell_groups(block) if group.n_units > 1]
-        for model in dict.fromkeys(group.cells[0].model for group in groups):
-            of_model = [group for group in groups if group.cells[0].model == model]
-            prior = prior_of_target(of_model)
-            parts += [_achieved(group, prior, alpha / cells, power) for group in of_model]
+        parts += [_achieved(group, prior, alpha / cells, power) for group, prior in groups_with_prior(block)]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -24,14 +24,14 @@ adapters do, over items alone (`sign_flip`). With one seed they are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval
-from tasktransfer.analysis.items import CellGroup, cell_groups, targets_of_items
+from tasktransfer.analysis.items import CellGroup, TargetItems, cell_groups, targets_of_items
 from tasktransfer.analysis.moderation import VariancePrior, fit_variance_prior
 from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
 from tasktransfer.analysis.sign_flip import sign_flip_p_value
@@ -41,8 +41,8 @@ __all__ = [
     "EQUIVALENCE_MARGIN",
     "assumed_discordance",
     "decide",
+    "groups_with_prior",
     "item_intervals",
-    "prior_of_target",
     "seed_intervals",
 ]
 
@@ -184,11 +184,9 @@ def item_intervals(
     ceiling_of = ceilings.set_index(["model", "target"])["ceiling"].to_dict()
     parts = []
     for block in targets_of_items(items):
-        groups = [group for group in cell_groups(block) if group.n_units > 1]
-        for model in dict.fromkeys(group.cells[0].model for group in groups):
-            of_model = [group for group in groups if group.cells[0].model == model]
-            prior = prior_of_target(of_model)
-            parts += [_group(g, ceiling_of[model, block.target], prior, confidence) for g in of_model]
+        for group, prior in groups_with_prior(block):
+            ceiling = ceiling_of[group.cells[0].model, block.target]
+            parts.append(_group(group, ceiling, prior, confidence))
     if not parts:
         return transfers
     found = pd.concat(parts, ignore_index=True).set_index(_CELL)
@@ -198,7 +196,16 @@ def item_intervals(
     return frame.reset_index()[list(transfers.columns)]
 
 
-def prior_of_target(groups: Iterable[CellGroup]) -> VariancePrior:
+def groups_with_prior(block: TargetItems) -> Iterator[tuple[CellGroup, VariancePrior]]:
+    """Cells of a target that have an error over items, with what the seeds of their model have in common."""
+    groups = [group for group in cell_groups(block) if group.n_units > 1]
+    for model in dict.fromkeys(group.cells[0].model for group in groups):
+        of_model = [group for group in groups if group.cells[0].model == model]
+        prior = _prior_of_target(of_model)
+        yield from ((group, prior) for group in of_model)
+
+
+def _prior_of_target(groups: Iterable[CellGroup]) -> VariancePrior:
     """What the seeds' variances of one model's finetunes on one target have in common."""
     variances, degrees = [], []
     for group in groups:
