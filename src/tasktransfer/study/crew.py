@@ -28,7 +28,7 @@ def do_here(workshop: Workshop, jobs: Iterable[Job]) -> Iterator[Outcome]:
         yield workshop.do(job)
 
 
-def do_in_processes(root: Path, jobs: Iterable[Job], *, workers: int, batch: int, log: Path) -> Iterator[Outcome]:
+def do_in_processes(root: Path, jobs: Iterable[Job], *, workers: int, log: Path) -> Iterator[Outcome]:
     """Do jobs in `workers` processes, yielding outcomes as they come.
 
     Each process loads the study from `root`. What they print goes to `log`.
@@ -39,7 +39,7 @@ def do_in_processes(root: Path, jobs: Iterable[Job], *, workers: int, batch: int
         waiting.put(job)
         n_jobs += 1
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    hands = [_Hand(root, batch, log, waiting, outcomes) for _ in range(min(workers, n_jobs))]
+    hands = [_Hand(root, log, waiting, outcomes) for _ in range(min(workers, n_jobs))]
     try:
         for hand in hands:
             hand.start()
@@ -56,13 +56,12 @@ class _Hand(threading.Thread):
     def __init__(
         self,
         root: Path,
-        batch: int,
         log: Path,
         waiting: queue.SimpleQueue[Job],
         outcomes: queue.SimpleQueue[Outcome],
     ) -> None:
         super().__init__(daemon=True)
-        self.root, self.batch, self.log, self.waiting, self.outcomes = root, batch, log, waiting, outcomes
+        self.root, self.log, self.waiting, self.outcomes = root, log, waiting, outcomes
         self.process: subprocess.Popen[str] | None = None
         self.stopped = False
 
@@ -121,7 +120,7 @@ class _Hand(threading.Thread):
             return ""
 
     def _start_process(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "tasktransfer.study.worker", str(self.root), str(self.batch)]
+        command = [sys.executable, "-m", "tasktransfer.study.worker", str(self.root)]
         places = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         environment = os.environ | {"PYTHONPATH": places} | one_thread

@@ -25,9 +25,8 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print goes to the log, not between the replies
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    root, batch = Path(sys.argv[1]), int(sys.argv[2])
-    store = Store(root)
-    workshop = Workshop(store.read_plan(), store, batch=batch)
+    store = Store(Path(sys.argv[1]))
+    workshop = Workshop(store.read_plan(), store)
     while True:
         outcome = workshop.do(Job(*json.loads(jobs.get())))
         replies.write(json.dumps([outcome.error, outcome.fatal]) + "\n")
