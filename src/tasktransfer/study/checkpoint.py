@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import OutputError
+from tasktransfer.models.shards import full_tensor, like
+from tasktransfer.study.ranks import is_first
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +50,11 @@ class Checkpoint:
         if torch.cuda.is_available():
             tensors["generator.cuda"] = torch.cuda.get_rng_state()
         for name, weight in weights.items():
-            tensors[f"weight.{name}"] = weight.detach().contiguous()
+            tensors[f"weight.{name}"] = full_tensor(weight.detach()).contiguous()
             for part in _OPTIMIZER:
-                tensors[f"{part}.{name}"] = optimizer.state[weight][part].contiguous()
+                tensors[f"{part}.{name}"] = full_tensor(optimizer.state[weight][part]).contiguous()
+        if not is_first():
+            return
         partial = self.path.with_name(f".{self.path.name}.partial-{os.getpid()}")
         try:
             save_file(tensors, partial, metadata={"curve": json.dumps(curve)})
@@ -73,10 +77,9 @@ class Checkpoint:
             return []
         with torch.no_grad():
             for name, weight in weights.items():
-                weight.copy_(tensors[f"weight.{name}"])
-                state = {part: tensors[f"{part}.{name}"] for part in _OPTIMIZER}
-                moments = {part: state[part].to(weight.device) for part in _OPTIMIZER[1:]}
-                optimizer.state[weight] = {"step": state["step"], **moments}
+                weight.copy_(like(tensors[f"weight.{name}"], weight))
+                moments = {part: like(tensors[f"{part}.{name}"], weight) for part in _OPTIMIZER[1:]}
+                optimizer.state[weight] = {"step": tensors[f"step.{name}"], **moments}
         torch.set_rng_state(tensors["generator.cpu"])
         if "generator.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["generator.cuda"])

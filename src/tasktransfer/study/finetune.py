@@ -16,6 +16,7 @@ import numpy as np
 
 from tasktransfer.errors import InputError
 from tasktransfer.models.answering import hidden_states, pad
+from tasktransfer.study.ranks import add_gradients, added, gradient_norm, rank, world
 
 if TYPE_CHECKING:
     import torch
@@ -83,6 +84,8 @@ def finetune(
         try:
             loss = _gradients(vlm, learner, batch, tokens)
         except torch.OutOfMemoryError:
+            if halved or world() > 1:
+                raise
             learner.forget()
             tokens = max(1, min(tokens, _padded_tokens(batch)) // 2)
             torch.cuda.empty_cache()
@@ -115,7 +118,11 @@ class _Learner:
         ]
         parameters = list(self.masters.values())
         self.clip = optimisation.clip
-        self.optimizer = torch.optim.AdamW(parameters, lr=optimisation.lr, weight_decay=optimisation.weight_decay)
+        # shares and whole weights do not mix in one call
+        self.foreach = None if world() == 1 else False
+        self.optimizer = torch.optim.AdamW(
+            parameters, lr=optimisation.lr, weight_decay=optimisation.weight_decay, foreach=self.foreach
+        )
 
     def gather(self) -> None:
         """Add the gradients of a portion to those of the batch, in float32."""
@@ -136,7 +143,10 @@ class _Learner:
 
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        norm = torch.nn.utils.clip_grad_norm_(list(self.masters.values()), self.clip)
+        masters = list(self.masters.values())
+        add_gradients(masters)
+        norm = gradient_norm(masters)
+        torch.nn.utils.clip_grads_with_norm_(masters, self.clip, norm, foreach=self.foreach)
         self.optimizer.step()
         self.publish()
         self.forget()
@@ -153,14 +163,25 @@ class _Learner:
 
 def _gradients(vlm: Vlm, learner: _Learner, batch: Sequence[Prompt], tokens: int) -> float:
     """Gradients of a batch, portion by portion; its loss."""
+    import torch
+
     n_answers = sum(len(prompt.target_ids_A) for prompt in batch)
-    total = 0.0
-    for some in portions(batch, tokens):
-        loss = answer_loss(vlm, some) / n_answers
+    total = torch.zeros((), device=vlm.device)
+    for some, weight in _own_portions(batch, tokens):
+        loss = answer_loss(vlm, some) * (weight / n_answers)
         loss.backward()
         learner.gather()
-        total += loss.item()
-    return total
+        total += loss.detach()
+    return added(total)
+
+
+def _own_portions(batch: Sequence[Prompt], tokens: int) -> Iterator[tuple[list[Prompt], float]]:
+    """What this process takes of a batch; where others take more portions, it repeats one that counts nothing."""
+    shares = [list(portions(batch[number :: world()], tokens)) for number in range(world())]
+    own = shares[rank()]
+    yield from ((some, 1.0) for some in own)
+    for _ in range(max(map(len, shares)) - len(own)):
+        yield [batch[0]], 0.0
 
 
 def answer_loss(vlm: Vlm, prompts: Sequence[Prompt]) -> torch.Tensor:
@@ -189,7 +210,8 @@ def portions(batch: Sequence[Prompt], tokens: int) -> Iterator[list[Prompt]]:
             yield some
             some = []
         some.append(prompt)
-    yield some
+    if some:
+        yield some
 
 
 def _padded_tokens(prompts: Sequence[Prompt]) -> int:
