@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.models.shards import shard_layers
 from tasktransfer.study.item_sets import ItemSet
 from tasktransfer.study.plan import Cell, Plan
+from tasktransfer.study.ranks import is_first, together, world
 from tasktransfer.study.spec import EMBEDDED
 from tasktransfer.study.store import Store
 
@@ -26,14 +29,26 @@ class Loading:
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
-        self._vlm: tuple[tuple[str, bool], Vlm] | None = None
+        self._vlm: tuple[tuple[str, bool, bool], Vlm] | None = None
         self._read = lru_cache(maxsize=64)(self._read_prompts)
 
     def vlm(self, name: str, *, quantised: bool = False) -> Vlm:
-        """A model of the study; one at a time is kept."""
-        if self._vlm is None or self._vlm[0] != (name, quantised):
+        """A model of the study, untouched; one at a time is kept."""
+        return self._kept(name, quantised, whole=False)
+
+    def vlm_of(self, cell: Cell) -> Vlm:
+        """The model of a cell, untouched."""
+        whole = world() > 1 and cell.method is not None and cell.method.kind == "full"
+        return self._kept(cell.model, cell.quantised, whole)
+
+    def _kept(self, name: str, quantised: bool, whole: bool) -> Vlm:
+        if self._vlm is None or self._vlm[0] != (name, quantised, whole):
             self._vlm = None  # room for the next one
-            self._vlm = (name, quantised), self._load(name, quantised)
+            vlm = self._load(name, quantised)
+            if world() > 1:
+                vlm.decoder.requires_grad_(whole)  # what is shared out must be known to learn
+                shard_layers(vlm, world())
+            self._vlm = (name, quantised, whole), vlm
         return self._vlm[1]
 
     def _load(self, name: str, quantised: bool) -> Vlm:
@@ -64,7 +79,9 @@ class Loading:
         asked = self.plan.study.compute.device
         if asked == "auto":
             on_gpu = self.plan.study.models[name].weights != EMBEDDED and torch.cuda.is_available()
-            return "cuda" if on_gpu else "cpu"
+            asked = "cuda" if on_gpu else "cpu"
+        if asked == "cuda" and world() > 1:
+            return f"cuda:{os.environ['LOCAL_RANK']}"
         if asked.startswith("cuda") and not torch.cuda.is_available():
             raise SettingsError(f"compute.device is {asked!r}; no CUDA device is here (torch {torch.__version__})")
         return asked
@@ -79,9 +96,11 @@ class Loading:
         from tasktransfer.study.encoded import write_prompts
 
         path = self.items_file(model, items, pixels=pixels)
-        if not path.is_file():
+        if is_first() and not path.is_file():
             rotations = self.plan.study.evaluation.rotations and items.split == "test"
             write_prompts(encode(self.vlm(model), self.draw(items), keep_pixels=pixels, rotations=rotations), path)
+
+        together()
 
     def prompts(self, cell: Cell, items: ItemSet) -> list[Prompt]:
         """Items as the model of a cell sees them."""
@@ -100,7 +119,7 @@ class Loading:
         from tasktransfer.models.adapter_files import read_adapter
 
         assert cell.adapter is not None
-        return read_adapter(Path(cell.adapter.place), self.vlm(cell.model, quantised=cell.quantised))
+        return read_adapter(Path(cell.adapter.place), self.vlm_of(cell))
 
     def draw(self, items: ItemSet) -> list[Any]:
         """The items themselves."""

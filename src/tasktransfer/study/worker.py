@@ -3,8 +3,8 @@
 It reads one job a line from standard input, as JSON, and answers with one line each on standard output. When its
 input ends, because the run ended or was killed, it ends at once: what is half-written has a temporary name.
 
-Where a finetune is shared by several processes (`tasktransfer.study.ranks`) the first reads and answers, and all do
-the job. One that fails ends, and the launcher ends the others: they would wait for it.
+Where a finetune is shared by several processes (`tasktransfer.study.ranks`) the first reads and answers, and all
+do the job. One that fails ends, and the launcher ends the others: they would wait for it.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tasktransfer.models.shards import full_tensor
 from tasktransfer.study.loading import Loading
 from tasktransfer.study.plan import Cell, Plan, Shard
+from tasktransfer.study.ranks import agreed, is_first, together
 from tasktransfer.study.store import Store
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ class Outcome(NamedTuple):
     job: Job
     error: str = ""
     fatal: bool = False  # nothing else can succeed either
+
+
+_Learner = tuple[dict[str, Any], Callable[[Path | None], None]]
 
 
 class Workshop:
@@ -82,15 +87,18 @@ class Workshop:
 
     def finish(self, cell: Cell) -> None:
         """Train a cell and ask it, where that is not done."""
-        self.store.write_cell_facts(cell)
-        if not self.store.is_trained(cell):
+        if is_first():
+            self.store.write_cell_facts(cell)
+        if agreed(not self.store.is_trained(cell)):
             self._train(cell)
-        missing = self.store.missing_shards(cell)
+        missing = agreed(self.store.missing_shards(cell))
         if missing:
-            vlm = self.loading.vlm(cell.model, quantised=cell.quantised)
+            vlm = self.loading.vlm_of(cell)
             with self._adapted(vlm, cell):
                 for shard in missing:
-                    self.store.write_shard(cell, shard, self._answers(vlm, cell, shard))
+                    rows = self._answers(vlm, cell, shard)
+                    if is_first():
+                        self.store.write_shard(cell, shard, rows)
         self.store.clear_error(cell)
 
     def _answers(self, vlm: Vlm, cell: Cell, shard: Shard) -> list[dict[str, Any]]:
@@ -117,25 +125,27 @@ class Workshop:
 
         assert cell.optimisation is not None
         compute = self.plan.study.compute
-        vlm = self.loading.vlm(cell.model, quantised=cell.quantised)
+        vlm = self.loading.vlm_of(cell)
         content, start, course = cell_seed(cell).spawn(3)
         prompts = lessons(vlm, cell, self.loading, seed=content)
         checkpoint = Checkpoint(self.store.checkpoint_file(cell), compute.checkpoint_every)
-        with self.store.training(cell) as folder, self._learner(vlm, cell, start) as (weights, save):
+        place = self.store.training(cell) if is_first() else nullcontext()
+        with place as folder, self._learner(vlm, cell, start) as (weights, save):
             curve = finetune(
                 vlm, weights, prompts, cell.optimisation,
                 seed=course, tokens=compute.tokens, checkpoint=checkpoint,
             )  # fmt: skip
-            told = "".join(json.dumps(metrics) + "\n" for metrics in curve)
-            (folder / "metrics.jsonl").write_text(told, encoding="utf-8")
             save(folder)
-        checkpoint.remove()
+            if folder:
+                told = "".join(json.dumps(metrics) + "\n" for metrics in curve)
+                (folder / "metrics.jsonl").write_text(told, encoding="utf-8")
+        together()
+        if is_first():
+            checkpoint.remove()
 
     @contextmanager
-    def _learner(
-        self, vlm: Vlm, cell: Cell, start: np.random.SeedSequence
-    ) -> Iterator[tuple[dict[str, Any], Callable[[Path], None]]]:
-        """The parameters that learn, by name, and a function that saves them."""
+    def _learner(self, vlm: Vlm, cell: Cell, start: np.random.SeedSequence) -> Iterator[_Learner]:
+        """The parameters that learn, by name, and a function that saves them where it is given a folder."""
         from tasktransfer.models.decoder import activation_checkpointing
 
         assert cell.method is not None
@@ -146,24 +156,25 @@ class Workshop:
             yield found
 
     @contextmanager
-    def _whole_learner(self, vlm: Vlm) -> Iterator[tuple[dict[str, Any], Callable[[Path], None]]]:
+    def _whole_learner(self, vlm: Vlm) -> Iterator[_Learner]:
         from safetensors.torch import save_file
 
         from tasktransfer.models.decoder import whole_decoder
 
         with whole_decoder(vlm) as named:
 
-            def save(folder: Path) -> None:
-                (folder / "weights").mkdir()
-                tensors = {name: weight.detach().cpu().contiguous() for name, weight in named.items()}
-                save_file(tensors, folder / "weights/model.safetensors")
+            def save(folder: Path | None) -> None:
+                tensors = {name: full_tensor(weight.detach()).cpu() for name, weight in named.items()}
+                if folder:
+                    (folder / "weights").mkdir()
+                    save_file(
+                        {n: t.contiguous() for n, t in tensors.items()}, folder / "weights/model.safetensors"
+                    )
 
             yield named, save
 
     @contextmanager
-    def _lora_learner(
-        self, vlm: Vlm, cell: Cell, start: np.random.SeedSequence
-    ) -> Iterator[tuple[dict[str, Any], Callable[[Path], None]]]:
+    def _lora_learner(self, vlm: Vlm, cell: Cell, start: np.random.SeedSequence) -> Iterator[_Learner]:
         import torch
 
         from tasktransfer.models.adapters import lora
@@ -182,7 +193,12 @@ class Workshop:
             name=self._base_name(cell),
         ) as adapted:
             named = {name: weight for name, weight in adapted.named_parameters() if weight.requires_grad}
-            yield named, lambda folder: adapted.save_pretrained(folder / "adapter", save_embedding_layers=False)
+
+            def save(folder: Path | None) -> None:
+                if folder:
+                    adapted.save_pretrained(folder / "adapter", save_embedding_layers=False)
+
+            yield named, save
 
     def _base_name(self, cell: Cell) -> str:
         """What the adapter says it belongs to: no place on this machine."""
