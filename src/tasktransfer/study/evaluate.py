@@ -21,7 +21,7 @@ LIKELIHOOD_DIGITS = 4  # what batching cannot change
 
 
 def evaluate(
-    vlm: Vlm, prompts: Sequence[Prompt], scorer: str, *, max_new_tokens: int = 8, batch: int = 64
+    vlm: Vlm, prompts: Sequence[Prompt], scorer: str, *, max_new_tokens: int = 8, tokens: int = 16384
 ) -> list[dict[str, Any]]:
     """Ask a model; one row a prompt, with the columns of the predictions table that depend on the answer.
 
@@ -36,19 +36,19 @@ def evaluate(
         `tasktransfer.tasks.reading.mark_answer`.
     max_new_tokens
         Length of a written answer.
-    batch
-        Items at once; changes no answer.
+    tokens
+        Budget of a batch, padding included; changes no answer.
     """
     if scorer == "likelihood":
-        logps = option_likelihoods(vlm, prompts, batch=batch)
+        logps = option_likelihoods(vlm, prompts, tokens=tokens)
         return [_likelihood_row(prompt, logp_K) for prompt, logp_K in zip(prompts, logps, strict=True)]
-    replies = generate(vlm, prompts, max_new_tokens=max_new_tokens, batch=batch)
+    replies = generate(vlm, prompts, max_new_tokens=max_new_tokens, tokens=tokens)
     return [_generation_row(prompt, reply) for prompt, reply in zip(prompts, replies, strict=True)]
 
 
-def likeliest_letters(vlm: Vlm, prompts: Sequence[Prompt], *, batch: int = 64) -> list[str]:
+def likeliest_letters(vlm: Vlm, prompts: Sequence[Prompt], *, tokens: int = 16384) -> list[str]:
     """The option letter that a model would answer, per prompt."""
-    return [_letter(logp_K) for logp_K in option_likelihoods(vlm, prompts, batch=batch)]
+    return [_letter(logp_K) for logp_K in option_likelihoods(vlm, prompts, tokens=tokens)]
 
 
 def _letter(logp_K: np.ndarray) -> str:

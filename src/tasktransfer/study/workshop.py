@@ -114,7 +114,7 @@ class Workshop:
 
         prompts = self._prompts(cell.model, shard.items)[: shard.n_items]
         new_tokens = self.plan.study.evaluation.max_new_tokens
-        rows = evaluate(vlm, prompts, shard.scorer, max_new_tokens=new_tokens, batch=self.batch)
+        rows = evaluate(vlm, prompts, shard.scorer, max_new_tokens=new_tokens, tokens=256 * self.batch)
         names = {
             "model": cell.model, "kind": cell.kind, "source": cell.source, "seed": cell.seed_text,
             "target": shard.items.task, "scorer": shard.scorer, "label_version": shard.items.label_version,
@@ -148,7 +148,8 @@ class Workshop:
         import torch
         from safetensors.torch import save_file
 
-        from tasktransfer.models.vlm import lora, whole_decoder
+        from tasktransfer.models.adapters import lora
+        from tasktransfer.models.decoder import whole_decoder
 
         method = cell.method
         assert method is not None
@@ -183,7 +184,8 @@ class Workshop:
 
     def _adapted(self, vlm: Vlm, cell: Cell) -> Any:
         """The model with the saved weights of a cell, for the time of a block."""
-        from tasktransfer.models.vlm import saved_lora, whole_decoder
+        from tasktransfer.models.adapters import saved_lora
+        from tasktransfer.models.decoder import whole_decoder
 
         if cell.method is None:
             return nullcontext()
