@@ -14,7 +14,7 @@ from tasktransfer.models.toy import WEIGHTS
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TOY", "Vlm", "load_model", "locate_weights", "weights_digest"]
+__all__ = ["TOY", "Vlm", "cached_weights", "load_model", "locate_weights", "weights_digest"]
 
 TOY = "toy"
 DTYPES = ("float32", "bfloat16")
@@ -71,6 +71,20 @@ class Vlm:
         if self.family.deep_arguments is None:
             return 1
         return 1 + len(self.model.config.vision_config.deepstack_visual_indexes)
+
+
+def cached_weights(name: str, revision: str | None = None) -> Path | None:
+    """The folder of a model that is on this machine; None for a Hub id that is not in the local cache."""
+    if name == TOY or Path(name).is_dir():
+        return locate_weights(name)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+    return folder if any(folder.glob("*.safetensors")) else None
 
 
 def locate_weights(name: str, revision: str | None = None) -> Path:

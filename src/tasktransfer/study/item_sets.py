@@ -112,8 +112,9 @@ class _Finder:
             self.supplies[name] = open_task(name, place, seed=seed, data=data, training=training)
         supply = self.supplies[name]
         n_items = self._count(supply, split)
+        digest = supply.digest(split, n_items)
         has_options = bool(supply.draw(split, 1)[0].choices)
-        return ItemSet(name, split, n_items, supply.digest(split, n_items), has_options, supply.label_version)
+        return ItemSet(name, split, n_items, digest, has_options, supply.label_version)
 
     def _count(self, supply: Supply, split: str) -> int:
         """As many as asked for; of a target that ends at most so many."""
