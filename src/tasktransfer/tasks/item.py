@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ class Item:
     id
         Stable and unique within its task: paired tests depend on it.
     images
-        RGB, in the order in which the question names them; frames in order of time when `is_video`.
+        RGB, in the order in which the question names them; frames in order of time when `is_video`. Decoded
+        ones, or a sequence that decodes them when it is read.
     question
         Text without the options.
     choices
@@ -30,14 +32,17 @@ class Item:
         The letter of the right option, else the number or text as written.
     is_video
         The images are frames of one video.
+    scorer
+        How an answer without options is scored, a word of `tasktransfer.tasks.scoring`; empty for its default.
     """
 
     id: str
-    images: tuple[Image, ...]
+    images: Sequence[Image]
     question: str
     choices: tuple[str, ...]
     answer: str
     is_video: bool = False
+    scorer: str = ""
 
     @property
     def letters(self) -> str:
