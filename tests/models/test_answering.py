@@ -21,7 +21,10 @@ def direct_inputs(vlm, item):
     text = vlm.processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
     )
-    return vlm.processor(text=[text], images=list(item.images), return_tensors="pt")
+    images = list(item.images)
+    if "Onevision" in type(vlm.model).__name__:
+        images = [images]  # one item of several pictures, not several items
+    return vlm.processor(text=[text], images=images, return_tensors="pt")
 
 
 def letters(logps):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,8 @@ def read_adapter(folder: Path, vlm: Vlm) -> AdapterFile:
     """
     config = _config(folder)
     modules = dict(vlm.model.named_modules())
-    weights, parts = {}, {}
+    weights: dict[str, torch.Tensor] = {}
+    parts: dict[str, set[str]] = {}
     for module, part, tensor in _tensors(folder):
         here = _renamed(module, modules)
         if here is None:
@@ -135,18 +137,22 @@ def _probe() -> Any:
 
 
 def _config(folder: Path) -> Any:
-    from peft import LoraConfig, PeftConfig
+    from peft import PeftConfig
 
     path = folder / "adapter_config.json"
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        config = PeftConfig.from_pretrained(str(folder))
+        kind = json.loads(path.read_text(encoding="utf-8")).get("peft_type")
+        if kind != "LORA":
+            raise InputError(f"{folder}: a {kind} adapter; LoRA is supported, with DoRA and rsLoRA")
+        with warnings.catch_warnings():  # settings of a newer peft, all of them without effect here
+            warnings.filterwarnings("ignore", "Unexpected keyword arguments", UserWarning)
+            config = PeftConfig.from_pretrained(str(folder))
     except FileNotFoundError as error:
         raise InputError(f"{folder}: is no adapter folder (no adapter_config.json)") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(config, LoraConfig):
-        raise InputError(f"{folder}: a {told.get('peft_type')} adapter; LoRA, with DoRA and rsLoRA, is supported")
     if config.init_lora_weights not in _INITIALISATIONS:
         how = config.init_lora_weights
         raise InputError(f"{folder}: initialised by {how!r}, which changes the base too; convert it to plain LoRA")

@@ -81,7 +81,8 @@ def _is_linear(module: Any) -> bool:
 
 
 def _name_of(vlm: Vlm, wanted: Any) -> str:
-    return next(name for name, module in vlm.model.named_modules() if module is wanted)
+    names: list[str] = [name for name, module in vlm.model.named_modules() if module is wanted]
+    return names[0]
 
 
 def _layer_pattern(decoder: str, vlm: Vlm, layers: str) -> tuple[str, int]:

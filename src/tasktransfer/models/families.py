@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasktransfer.errors import InputError, closest
+from tasktransfer.errors import InputError, SettingsError, closest
 from tasktransfer.models.processors import (
     internvl_processor,
     llava_onevision_processor,
@@ -82,12 +82,13 @@ def _stacked_features(model: Any, inputs: Inputs) -> torch.Tensor:
 
 def _limit_area(processor: Any, config: Any, pixels: Pixels) -> None:  # noqa: ARG001
     images = processor.image_processor
-    images.size = type(images.size)(
-        **{
-            "shortest_edge": pixels.least or images.size["shortest_edge"],
-            "longest_edge": pixels.most or images.size["longest_edge"],
-        }
-    )
+    least = pixels.least or images.size["shortest_edge"]
+    most = pixels.most or images.size["longest_edge"]
+    if least > most:
+        raise SettingsError(
+            f"pixels: at least {least} and at most {most} pixels cannot both be; set the other too"
+        )
+    images.size = type(images.size)(shortest_edge=least, longest_edge=most)
 
 
 def _limit_tiles(processor: Any, config: Any, pixels: Pixels) -> None:  # noqa: ARG001
@@ -101,6 +102,8 @@ def _limit_grid(processor: Any, config: Any, pixels: Pixels) -> None:
     if pixels.tiles:
         side = config.vision_config.image_size
         grids = [[h, w] for h, w in config.image_grid_pinpoints if h * w <= pixels.tiles * side * side]
+        if not grids:
+            raise SettingsError(f"pixels: none of the model's grids is of at most {pixels.tiles} tiles")
         config.image_grid_pinpoints = processor.image_processor.image_grid_pinpoints = grids
 
 

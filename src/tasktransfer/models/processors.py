@@ -58,7 +58,7 @@ def _image_only(original: type) -> type:
     """The processor of a family without its video processor, which needs torchvision."""
     from transformers.processing_utils import ProcessorMixin
 
-    class ImageOnlyProcessor(original):  # type: ignore[misc, valid-type]
+    class ImageOnlyProcessor(original):  # type: ignore[misc]
         def __init__(
             self,
             image_processor: Any = None,

@@ -216,7 +216,7 @@ def _answer_text(prompt: str, whole: str, end: str) -> str:
     """What follows the prompt in a conversation that goes on with the answer, up to the end of the turn.
 
     Templates of the Hub open the assistant's turn with other white space when the answer is given than when it is
-    asked for (LLaVA-OneVision), or do not close it (LLaVA-1.5): the opening is that of asking, and the turn is closed.
+    asked for (LLaVA-OneVision), or do not close it (LLaVA-1.5). The opening is that of asking, and it is closed.
     """
     if whole.startswith(prompt):
         rest = whole[len(prompt) :]

@@ -193,8 +193,6 @@ def _check_settings(folder: Path, family: Family, dtype: str, pixels: Pixels | N
             raise SettingsError(f"{folder}: pixels: {name} is not a setting of this family, which has {known}")
         if value < 1:
             raise SettingsError(f"{folder}: pixels: {name} is {value}; at least 1 is needed")
-    if pixels and pixels.least and pixels.most and pixels.least > pixels.most:
-        raise SettingsError(f"{folder}: pixels: least ({pixels.least}) is above most ({pixels.most})")
 
 
 def _placing(family: Family, dtype: str, device: str, quantised: bool) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def _prompts(rows: list[Any], tensors: dict[str, torch.Tensor]) -> list[Prompt]:
     pixels: dict[int, dict[str, torch.Tensor]] = {}
     for name in tensors:
         if name.startswith("pixels."):
-            _, number, key = name.split(".", 2)
-            pixels.setdefault(int(number), {})[key] = tensors[name]
+            _, digits, key = name.split(".", 2)
+            pixels.setdefault(int(digits), {})[key] = tensors[name]
     found, place = [], 0
     for number, (item, answers) in enumerate(rows):
         features = tensors.get(f"features.{number}")
