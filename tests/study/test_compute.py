@@ -113,7 +113,7 @@ def test_rotated_options_give_one_answer_an_item(bench, tmp_path):
     assert not result.predictions.duplicated(["source", "target", "item"]).any()
 
 
-def existing(bench, reference, tmp_path, place):
+def existing(bench, tmp_path, place):
     text = (bench / STUDY).read_text().replace("sources: [one, two]", f"adapters: {{one: '{place}'}}")
     text = text.replace("model}", f"{bench}/model}}").replace("controls: [format-only]\n", "")
     for name in ("one", "two", "count"):
@@ -125,7 +125,7 @@ def existing(bench, reference, tmp_path, place):
 
 def test_an_adapter_that_is_there_is_asked_and_not_trained(bench, reference, tmp_path):
     (cell,) = [path for path in (reference / "cells").iterdir() if "one-seed0" in path.name]
-    study = existing(bench, reference, tmp_path, cell / "adapter")
+    study = existing(bench, tmp_path, cell / "adapter")
     result = run_study(study, tmp_path / "out", quiet=True)
     assert not result.failed
     ours, theirs = (
@@ -145,14 +145,14 @@ def test_an_adapter_that_changes_nothing_fails_alone(bench, reference, tmp_path)
     weights = load_file(tmp_path / "empty" / "adapter_model.safetensors")
     emptied = {name: weight * 0 if "lora_B" in name else weight for name, weight in weights.items()}
     save_file(emptied, tmp_path / "empty" / "adapter_model.safetensors")
-    result = run_study(existing(bench, reference, tmp_path, tmp_path / "empty"), tmp_path / "out", quiet=True)
+    result = run_study(existing(bench, tmp_path, tmp_path / "empty"), tmp_path / "out", quiet=True)
     assert "changes nothing" in next(iter(result.failed.values()))
     assert set(result.predictions["kind"]) == {"base"}
 
 
-def test_a_missing_adapter_is_a_fault_of_the_study(bench, reference, tmp_path):
+def test_a_missing_adapter_is_a_fault_of_the_study(bench, tmp_path):
     with pytest.raises(InputError, match=r"adapters\.one: no PEFT adapter"):
-        run_study(existing(bench, reference, tmp_path, tmp_path / "nowhere-{seed}"), tmp_path / "out", quiet=True)
+        run_study(existing(bench, tmp_path, tmp_path / "nowhere-{seed}"), tmp_path / "out", quiet=True)
 
 
 @pytest.mark.slow

@@ -180,7 +180,7 @@ def _in_batches(
 def _option_batch(vlm: Vlm, prompts: Sequence[Prompt], side: str) -> list[np.ndarray]:
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():
         padded = pad(vlm, prompts, side=side)
         states_BH = _states_at(hidden_states(vlm, padded), _last_places(prompts, padded))
         logits_BV = vlm.head(states_BH).float()
@@ -224,7 +224,7 @@ def _write(vlm: Vlm, prompts: Sequence[Prompt], max_new_tokens: int, side: str) 
     from transformers import DynamicCache
 
     tokenizer = vlm.processor.tokenizer
-    with torch.inference_mode():
+    with torch.no_grad():
         padded = pad(vlm, prompts, side=side)
         embeds_BLH, mask_BL, positions_PBL = padded.embeds_BLH, padded.mask_BL, padded.positions_PBL
         places_B, next_B = _last_places(prompts, padded), positions_PBL.amax(dim=(0, 2)) + 1

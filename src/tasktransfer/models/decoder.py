@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import SettingsError
+from tasktransfer.models.shards import like
 
 if TYPE_CHECKING:
     from tasktransfer.models.vlm import Vlm
@@ -40,7 +41,7 @@ def whole_decoder(vlm: Vlm, weights: Path | None = None) -> Iterator[dict[str, A
         if weights is not None:
             with torch.no_grad():
                 for name, weight in load_file(weights).items():
-                    named[name].copy_(weight)
+                    named[name].copy_(like(weight, named[name]))
         for weight in named.values():
             weight.requires_grad_(weights is None)
         yield named

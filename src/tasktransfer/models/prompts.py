@@ -179,7 +179,7 @@ def _image_inputs(vlm: Vlm, inputs: Any) -> dict[str, torch.Tensor]:
 def _frozen_features(vlm: Vlm, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():
         features_NDH = image_features(vlm, images)
     return features_NDH.cpu().clone()  # outside of inference mode: a plain tensor
 

@@ -26,8 +26,7 @@ def shard_layers(vlm: Vlm, n_processes: int) -> None:
 
     mesh = init_device_mesh(vlm.device.type, (n_processes,))
     for layer in vlm.decoder.layers:
-        fully_shard(layer, mesh=mesh)
-        layer.set_gradient_divide_factor(1.0)  # gradients are added up; the loss is a share of the batch's
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True)  # by default not for a layer that stands alone
 
 
 def is_share(tensor: Any) -> bool:

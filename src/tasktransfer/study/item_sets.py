@@ -10,7 +10,8 @@ from typing import NamedTuple
 from tasktransfer.errors import InputError
 from tasktransfer.study.names import slug
 from tasktransfer.study.spec import Study
-from tasktransfer.tasks.supply import Supply, benchmark_of, expected_items, missing, open_task
+from tasktransfer.tasks.benchmarks import benchmark_of, expected_items
+from tasktransfer.tasks.supply import Supply, missing, open_task
 
 __all__ = ["ItemSet", "ItemSets", "find_item_sets"]
 
@@ -88,28 +89,35 @@ class _Finder:
                 self.faults.append(str(error))
         return found
 
-    def _places(self, name: str) -> tuple[Path | None, Path | None]:
+    def _places(self, name: str) -> dict[str, Path | None]:
         """A benchmark's local copy and a task's training folder."""
-        data = self.study.data.get(benchmark_of(name) or "")  # type: ignore[call-overload]
+        benchmark = benchmark_of(name)
+        data = self.study.data.get(benchmark) if benchmark else None
         training = self.study.training.get(name)
-        return Path(data) if data else None, Path(training) if training else None
+        return {"data": Path(data) if data else None, "training": Path(training) if training else None}
 
     def _missing(self, name: str, split: str) -> str | None:
-        data, training = self._places(name)
-        return missing(name, self.study.tasks.get(name), split=split, data=data, training=training)
+        return missing(name, self.study.place_of(name), splits=(split,), **self._places(name))
 
     def _expected(self, name: str, split: str) -> ItemSet:
-        """What a benchmark is known to hold, for items that are not here."""
-        expected = expected_items(name)
+        """What a benchmark is known to hold, or what was asked for, of items that are not here."""
+        expected = expected_items(name) if benchmark_of(name) else None
         asked = self.study.items.source if split == "train" else self.study.items.target
-        n_items = min(filter(None, (asked, expected.n_items if split == "test" else None)))
-        return ItemSet(name, split, n_items, "not here", expected.has_options, "")
+        there = expected.n_items if expected and split == "test" else None
+        n_items = min(filter(None, (asked, there)), default=0)
+        return ItemSet(name, split, n_items, "not here", expected.has_options if expected else True, "")
 
     def _at_hand(self, name: str, split: str) -> ItemSet:
         if name not in self.supplies:
-            data, training = self._places(name)
-            place, seed = self.study.tasks.get(name), self.study.data_seed
-            self.supplies[name] = open_task(name, place, seed=seed, data=data, training=training)
+            video = self.study.video
+            self.supplies[name] = open_task(
+                name,
+                self.study.place_of(name),
+                seed=self.study.data_seed,
+                frames=video.frames,
+                strict=video.strict,
+                **self._places(name),
+            )
         supply = self.supplies[name]
         n_items = self._count(supply, split)
         digest = supply.digest(split, n_items)
@@ -117,13 +125,13 @@ class _Finder:
         return ItemSet(name, split, n_items, digest, has_options, supply.label_version)
 
     def _count(self, supply: Supply, split: str) -> int:
-        """As many as asked for; of a target that ends at most so many."""
-        available = supply.n_available(split)
-        if split == "train":
-            return self.study.items.source
-        asked = self.study.items.target
-        if asked is None and available is None:
+        """As many as asked for; of a benchmark's test items at most so many, or all."""
+        asked = self.study.items.source if split == "train" else self.study.items.target
+        if asked is not None:
+            return supply.n_items(split, asked)
+        available = supply.available(split)
+        if available is None:
             raise InputError(
                 f"task {supply.name!r} is drawn without end: items.target cannot be 'all'; say a number"
             )
-        return min(filter(None, (asked, available)))
+        return available

@@ -108,16 +108,18 @@ def _cpu() -> Any:
 
 
 def add_gradients(weights: Iterable[Any]) -> None:
-    """Add up the gradients of what every process holds whole; those of shares are added on the way back."""
+    """Add up the gradients of all processes: those of what each holds whole, and those of shares."""
     if world() == 1:
         return
     import torch
     import torch.distributed as dist
 
     for weight in weights:
-        if not is_share(weight):
-            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            dist.all_reduce(weight.grad)
+        if is_share(weight):
+            weight.grad.mul_(world())  # added up on the way back, and divided by the number of processes
+            continue
+        weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        dist.all_reduce(weight.grad)
 
 
 def added(value: Any) -> float:

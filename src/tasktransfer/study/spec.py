@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tasktransfer.tasks.hub_dataset import HubDataset
+
 __all__ = [
     "BENCHMARKS",
     "CONTROLS",
@@ -23,6 +25,7 @@ __all__ = [
     "Optimisation",
     "Study",
     "Variant",
+    "Video",
     "study_text",
 ]
 
@@ -132,6 +135,13 @@ class Compute(_Part):
     keep_features: bool = True
 
 
+class Video(_Part):
+    """How videos are seen: so many frames of each; numbers scored by the strict relative accuracy or not."""
+
+    frames: int = Field(default=32, ge=1, strict=True)
+    strict: bool = False
+
+
 class Variant(_Part):
     """The study's method and optimisation with some values changed."""
 
@@ -146,6 +156,8 @@ class Study(_Part):
     ----------
     tasks
         Tasks of one's own: a folder, or ``module:function``.
+    datasets
+        Tasks of one's own that are Hub datasets, or folders of tables; in a file they stand among `tasks`.
     data
         Local copies of benchmarks; they come from the Hub otherwise.
     training
@@ -161,6 +173,7 @@ class Study(_Part):
     targets: tuple[Name, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(min_length=1)
     tasks: dict[Name, str] = {}
+    datasets: dict[Name, HubDataset] = {}
     data: dict[Benchmark, str] = {}
     training: dict[Name, str] = {}
     items: ItemCounts = ItemCounts()
@@ -171,7 +184,12 @@ class Study(_Part):
     optimisation: Optimisation = Optimisation()
     variants: dict[Name, Variant] = {}
     evaluation: Evaluation = Evaluation()
+    video: Video = Video()
     compute: Compute = Compute()
+
+    def place_of(self, task: str) -> str | HubDataset | None:
+        """Where a task of one's own is; None for a built-in one."""
+        return self.tasks.get(task) or self.datasets.get(task)
 
 
 def study_text(study: Study) -> str:

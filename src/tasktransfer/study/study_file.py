@@ -26,8 +26,11 @@ from tasktransfer.study.spec import (
     Optimisation,
     Study,
     Variant,
+    Video,
 )
+from tasktransfer.tasks.hub_dataset import HubDataset
 from tasktransfer.tasks.supply import KNOWN_TASKS
+from tasktransfer.tasks.table_items import Columns
 
 __all__ = ["check_study", "load_study"]
 
@@ -42,6 +45,9 @@ _PARTS: dict[str, type[BaseModel]] = {
     "method": Method,
     "optimisation": Optimisation,
     "evaluation": Evaluation,
+    "video": Video,
+    "datasets.*": HubDataset,
+    "datasets.*.columns": Columns,
     "models.*": ModelChoice,
     "variants.*": Variant,
     "variants.*.method": Method,
@@ -104,6 +110,10 @@ def _filled(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         given = {"weights": choice} if isinstance(choice, str) else choice
         if isinstance(given, dict) and isinstance(given.get("weights"), str):
             models[key] = given | {"weights": _absolute(given["weights"], folder)}
+    tables = {name: place for name, place in _mapping(filled, "tasks").items() if isinstance(place, dict)}
+    if tables:  # a Hub dataset with its columns
+        filled["datasets"] = {name: _with_absolute_folder(place, folder) for name, place in tables.items()}
+        filled["tasks"] = {name: place for name, place in filled["tasks"].items() if name not in tables}
     for part in ("tasks", "data", "training", "adapters"):
         places = _mapping(filled, part)
         for key, place in places.items():
@@ -120,6 +130,14 @@ def _mapping(values: dict[str, Any], key: str) -> dict[str, Any]:
     """The mapping of a key; an empty one where there is something else."""
     found = values.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def _with_absolute_folder(dataset: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A dataset that is a folder, with its absolute path; a name on the Hub as it is."""
+    name = dataset.get("dataset")
+    if isinstance(name, str) and (name.startswith((".", "/", "~")) or (folder / name).is_dir()):
+        return dataset | {"dataset": str((folder / Path(name).expanduser()).resolve())}
+    return dataset
 
 
 def _merged(study: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +159,7 @@ def _absolute(weights: str, folder: Path) -> str:
 
 def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault]:
     """What types cannot tell: unknown tasks and models, paths that are not there, things named twice."""
-    own = _mapping(values, "tasks")
+    own = _mapping(values, "tasks") | _mapping(values, "datasets")
     known = [*KNOWN_TASKS, *map(str, own)]
     lists = ("sources", "targets") if own_targets else ("sources",)
     for key in lists:
@@ -245,6 +263,9 @@ def _type_faults(error: ValidationError, values: dict[str, Any]) -> Iterator[Fau
     """Pydantic's findings in words; those of a variant only where the variant itself says the value."""
     for found in error.errors():
         place: Place = found["loc"]
+        if place[0] == "datasets" and "datasets" not in values:
+            yield Fault(("tasks", *place[1:]), _in_words(found, place))
+            continue
         if place[0] == "variants" and len(place) > 3 and not _has(values, place):
             continue
         if place == ("targets",) and "targets" not in values:
@@ -281,7 +302,7 @@ def _in_words(found: Any, place: Place) -> str:
 
 def _keys_at(place: Place) -> list[str]:
     """The accepted keys of the mapping at a place."""
-    name = ".".join("*" if number == 1 and place[0] in {"models", "variants"} else str(key)
+    name = ".".join("*" if number == 1 and place[0] in {"models", "variants", "datasets"} else str(key)
                     for number, key in enumerate(place))  # fmt: skip
     part = _PARTS.get(name, Study if not place else None)
     return list(part.model_fields) if part else []
