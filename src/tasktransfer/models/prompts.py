@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.scoring import accepted_answers
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,7 @@ class Prompt:
     features_NH: torch.Tensor
     option_ids_K: torch.Tensor  # first token of each option letter; empty without options
     target_ids_A: torch.Tensor  # the answer and the end of the turn
+    scorer: str = ""  # how an answer without options is marked
 
 
 def question_text(item: Item) -> str:
@@ -90,13 +92,20 @@ def _encode(vlm: Vlm, item: Item) -> Prompt:
         positions_PL=positions_PL.clone(),
         features_NH=features_NH.clone(),
         option_ids_K=_option_ids(vlm, asked, item.letters),
-        target_ids_A=_target_ids(vlm, asked, item.answer),
+        target_ids_A=_target_ids(vlm, asked, _taught(item, item.answer)),
+        scorer=item.scorer,
     )
 
 
 def answered(vlm: Vlm, prompt: Prompt, item: Item, answer: str) -> Prompt:
     """The same prompt with another answer to be learned."""
-    return replace(prompt, answer=answer, target_ids_A=_target_ids(vlm, _conversation(item), answer))
+    taught = _taught(item, answer)
+    return replace(prompt, answer=answer, target_ids_A=_target_ids(vlm, _conversation(item), taught))
+
+
+def _taught(item: Item, answer: str) -> str:
+    """What is learned to be written: the first of several accepted answers."""
+    return answer if item.choices else accepted_answers(answer, item.scorer)[0]
 
 
 def _conversation(item: Item) -> list[dict[str, Any]]:

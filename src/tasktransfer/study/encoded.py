@@ -36,7 +36,7 @@ def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
         parts = [getattr(prompt, field) for prompt in prompts]
         tensors[field] = torch.cat(parts, dim=axis).contiguous()
         tensors[f"{field}.ends"] = torch.tensor([0, *(part.shape[axis] for part in parts)]).cumsum(0)
-    told = {"items": json.dumps([[prompt.item, prompt.answer] for prompt in prompts])}
+    told = {"items": json.dumps([[prompt.item, prompt.answer, prompt.scorer] for prompt in prompts])}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
@@ -71,6 +71,6 @@ def read_prompts(path: Path) -> list[Prompt]:
         ends = tensors[f"{field}.ends"].tolist()
         columns[field] = [tensors[field].narrow(axis, low, high - low) for low, high in pairwise(ends)]
     return [
-        Prompt(item=item, answer=answer, **{field: columns[field][number] for field in _RAGGED})
-        for number, (item, answer) in enumerate(named)
+        Prompt(item, answer, **{field: columns[field][number] for field in _RAGGED}, scorer="".join(scorer))
+        for number, (item, answer, *scorer) in enumerate(named)  # written before there were scorers: none
     ]

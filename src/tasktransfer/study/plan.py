@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from tasktransfer.errors import InputError
 from tasktransfer.study.spec import Method, Optimisation, Study
+from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.supply import Supply, open_task
 
 __all__ = ["Cell", "ItemSet", "Plan", "Shard", "make_plan"]
@@ -171,7 +172,7 @@ def _item_sets(
     for name in names:
         try:
             if name not in supplies:
-                supplies[name] = open_task(name, study.tasks.get(name), seed=study.data_seed)
+                supplies[name] = open_task(name, study.tasks.get(closed_name(name)), seed=study.data_seed)
             digest = supplies[name].digest(split, n_items)
             has_options = bool(supplies[name].draw(split, 1)[0].choices)
         except InputError as error:

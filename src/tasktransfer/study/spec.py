@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.study.marks import Fault, Marked, Place, read_marked, set_value
+from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.supply import KNOWN_TASKS
 
 __all__ = [
@@ -230,7 +231,7 @@ def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault
     for key in ("sources", "targets") if own_targets else ("sources",):
         names = values.get(key)
         for number, task in enumerate(names if isinstance(names, list) else []):
-            if isinstance(task, str) and task not in known:
+            if isinstance(task, str) and closed_name(task) not in known:
                 yield Fault((key, number), f"unknown task {task!r}{_nearest(task, known)}")
     for key in ("sources", *(["targets"] if own_targets else []), "seeds", "controls", "per_source_controls"):
         names = values.get(key)

@@ -30,6 +30,8 @@ class Item:
         The letter of the right option, else the number or text as written.
     is_video
         The images are frames of one video.
+    scorer
+        How an answer without options is scored, a word of `tasktransfer.tasks.scoring`; empty for its default.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Item:
     choices: tuple[str, ...]
     answer: str
     is_video: bool = False
+    scorer: str = ""
 
     @property
     def letters(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tasktransfer.errors import InputError, closest
 from tasktransfer.tasks.files import read_folder_task
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.open_form import NEEDS_OPTIONS, OPEN_SUFFIX, as_open, closed_name
 from tasktransfer.tasks.toyworld import TOY_TASKS
 
 __all__ = ["KNOWN_TASKS", "Supply", "open_task"]
@@ -49,7 +50,8 @@ def open_task(name: str, place: str | None = None, *, seed: int = 0) -> Supply:
     Parameters
     ----------
     name
-        The name used in tables.
+        The name used in tables; with the suffix `OPEN_SUFFIX` the task is asked openly, see
+        `tasktransfer.tasks.open_form`.
     place
         A folder with ``items.jsonl``, or ``module:function`` with the signature
         ``function(split, n_items, *, seed) -> list[Item]``.
@@ -61,12 +63,33 @@ def open_task(name: str, place: str | None = None, *, seed: int = 0) -> Supply:
     InputError
         The name is unknown, or the place holds no task.
     """
+    if name.endswith(OPEN_SUFFIX):
+        return _asked_openly(name, open_task(closed_name(name), place, seed=seed))
     if place is None:
         return _drawn(name, seed)
     if _FUNCTION.fullmatch(place):
         return _own_function(name, place, seed)
     task = read_folder_task(Path(place))
     return Supply(name, "", task.draw, task.digest)
+
+
+def _asked_openly(name: str, closed: Supply) -> Supply:
+    """The same items without their options; the label version is that of the answers, so it stays."""
+    if closed.name in NEEDS_OPTIONS:
+        raise InputError(f"task {name!r} cannot be asked openly: {NEEDS_OPTIONS[closed.name]}")
+
+    def draw(split: str, n_items: int) -> list[Item]:
+        try:
+            return [as_open(item) for item in closed.draw(split, n_items)]
+        except InputError as error:
+            raise InputError(f"task {name!r}: {error}") from error
+
+    def digest(split: str, n_items: int) -> str:
+        """That of the items as choices and of what becomes of the first of them."""
+        told = [(item.question, item.answer, item.scorer) for item in draw(split, min(n_items, _PROBE))]
+        return hashlib.sha256(f"{closed.digest(split, n_items)} {told}".encode()).hexdigest()
+
+    return Supply(name, closed.label_version, draw, digest)
 
 
 def _drawn(name: str, seed: int) -> Supply:
@@ -95,7 +118,7 @@ def _probed(name: str, label_version: str, draw: Callable[[str, int], list[Item]
         whole = hashlib.sha256(f"{split} {n_items}\n".encode())
         for item in draw(split, n_items if n_items < _PROBE else _PROBE):
             told = (item.id, item.question, item.choices, item.answer, item.is_video)
-            whole.update(repr(told).encode())
+            whole.update(repr((*told, item.scorer) if item.scorer else told).encode())
             for image in item.images:
                 whole.update(repr((image.size, image.mode)).encode() + image.tobytes())
         return whole.hexdigest()
