@@ -2,7 +2,7 @@
 
 An item can be asked openly when every option says by itself what is in the picture. It cannot when an option only
 points: a letter (``A``), an ordinal (``second``), or a word for a place or picture with one of these or a number
-(``point A``, ``the second image``, ``image 2``), and no more when one speaks of the others (``none of the above``).
+(``point A``, ``the second image``, ``image 2``), nor when one speaks of the others (``none of the above``).
 Asked openly the answer would still be a letter, so the same choice would be asked again in other words.
 
 What the rule cannot see is a question whose options say what it is about, such as which of two things came first.
@@ -17,7 +17,7 @@ from dataclasses import replace
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.tasks.answers import find_choices
 from tasktransfer.tasks.item import Item
-from tasktransfer.tasks.scoring import normal_text
+from tasktransfer.tasks.normal_text import normal_text
 
 __all__ = ["NEEDS_OPTIONS", "OPEN_SUFFIX", "as_open", "closed_name", "is_pointer"]
 
@@ -28,7 +28,8 @@ _PLACE = r"(?:point|box|image|picture|photo|photograph|frame|region|panel|view|o
 _ORDINAL = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|\d+(?:st|nd|rd|th))"
 _NAME = rf"(?:[a-z]|{_ORDINAL})"
 _POINTER = re.compile(
-    rf"(?:the )?(?:{_NAME}|(?:[b-z]|{_ORDINAL}) {_PLACE}|{_PLACE} (?:{_NAME}|ref|\d+)|(?:left|right|upper|lower|top|bottom) {_PLACE})"
+    rf"(?:the )?(?:{_NAME}|(?:[b-z]|{_ORDINAL}) {_PLACE}|{_PLACE} (?:{_NAME}|ref|\d+)"
+    rf"|(?:left|right|upper|lower|top|bottom) {_PLACE})"
     r"|(?:all|none|both|neither|either)(?: of)?(?: the above| these| them)?"
 )
 

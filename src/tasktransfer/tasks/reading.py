@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 from tasktransfer.tasks.answers import find_letter
-from tasktransfer.tasks.scoring import find_number, find_scorer, mean_relative_accuracy, wants_number
+from tasktransfer.tasks.normal_text import find_number
+from tasktransfer.tasks.scoring import find_scorer, mean_relative_accuracy, wants_number
 
 __all__ = ["Mark", "mark_answer", "mean_relative_accuracy"]
 
@@ -60,5 +61,5 @@ def _scored(text: str, answer: str, scorer: str) -> Mark:
     if not wants_number(scorer):
         return Mark(" ".join(text.split()) or None, score == 1, score)
     told = find_number(text)
-    equal = told is not None and float(told) == float(answer)
+    equal = told is not None and float(told) == float(find_number(answer) or "nan")
     return Mark(told, equal if scorer.startswith("mra") else score == 1, score)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import pkgutil
 import re
-import unicodedata
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache, partial
@@ -26,16 +25,15 @@ from functools import lru_cache, partial
 import numpy as np
 
 from tasktransfer.errors import InputError, closest
+from tasktransfer.tasks.normal_text import NUMBER, find_number, normal_text
 
 __all__ = [
     "SCORERS",
     "Score",
     "accepted_answers",
     "answer_fault",
-    "find_number",
     "find_scorer",
     "mean_relative_accuracy",
-    "normal_text",
     "wants_number",
 ]
 
@@ -44,17 +42,9 @@ Score = Callable[[str, str], float]
 _ALLOWED = 1 - np.linspace(0.5, 0.95, 10)  # the floats of the reference code, which decide at the boundaries
 _STRICT = [Fraction(k, 20) for k in range(1, 11)]
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_NUMBER = re.compile(r"(?<![A-Za-z_\d.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?", re.ASCII)
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBER_WORDS = re.compile(
-    rf"\b({'|'.join(_TENS)})(?: ({'|'.join(_UNITS[1:10])}))?\b|\b({'|'.join(_UNITS)})\b"
+_LEAD_IN = re.compile(
+    r"(?:so )?(?:(?:(?:my|final|correct) )*answer(?: is| would be)?|it is|its|there (?:is|are)) "
 )
-_ARTICLES = {"a", "an", "the"}
-_LEAD_IN = re.compile(r"(?:so )?(?:(?:(?:my|final|correct) )*answer(?: is| would be)?|it is|its|there (?:is|are)) ")
 
 
 def score_exact(reply: str, answer: str) -> float:
@@ -84,10 +74,12 @@ def score_text(reply: str, answer: str) -> float:
 def score_number(reply: str, answer: str, tolerance: Fraction = Fraction(0)) -> float:
     """1 where the first number of the reply lies within `tolerance`, a share of the answer.
 
-    >>> score_number("There are three.", "3"), score_number("1.05", "1"), score_number("1.05", "1", Fraction("0.05"))
-    (1.0, 0.0, 1.0)
+    >>> score_number("There are three.", "3"), score_number("1.05", "1")
+    (1.0, 0.0)
+    >>> score_number("1.05", "1", Fraction("0.05"))
+    1.0
     """
-    told, truth = find_number(reply), Fraction(answer)
+    told, truth = find_number(reply), Fraction(_number(answer))
     return float(told is not None and abs(Fraction(told) - truth) <= tolerance * abs(truth))
 
 
@@ -97,10 +89,18 @@ def score_mra(reply: str, answer: str, *, strict: bool = False) -> float:
     >>> score_mra("about 8 m", "10"), score_mra("9.5", "10"), score_mra("9.5", "10", strict=True)
     (0.6, 1.0, 0.9)
     """
-    told = find_number(reply)
+    told, truth = find_number(reply), _number(answer)
     if told is None:
         return 0.0
-    return _strict_accuracy(told, answer) if strict else mean_relative_accuracy(float(told), float(answer))
+    return _strict_accuracy(told, truth) if strict else mean_relative_accuracy(float(told), float(truth))
+
+
+def _number(answer: str) -> str:
+    """A right answer that must be a number."""
+    told = find_number(answer)
+    if told is None:
+        raise InputError(f"answer {answer!r} is no number, as its scorer needs")
+    return told
 
 
 def mean_relative_accuracy(predicted: float, answer: float) -> float:
@@ -204,63 +204,8 @@ def accepted_answers(answer: str, word: str) -> tuple[str, ...]:
 
 def answer_fault(answer: str, word: str) -> str | None:
     """What is wrong with an answer for its scorer, or None."""
-    if wants_number(word) and not _NUMBER.fullmatch(answer):
+    if wants_number(word) and not NUMBER.fullmatch(answer):
         return f"{answer!r} is no number, as scorer {word!r} needs"
     if word == "text" and not all(map(normal_text, accepted_answers(answer, word))):
         return f"{answer!r} holds an answer without a word; scorer 'text' takes 'red' or 'red | crimson'"
     return None
-
-
-def find_number(text: str) -> str | None:
-    """The first number of a text, in digits; number words are looked for where there are no digits.
-
-    >>> find_number("about 1,200 of them"), find_number("twenty-one, I think"), find_number("no idea")
-    ('1200', '21', None)
-    """
-    match = _NUMBER.search(_plain(text))
-    if match:
-        return match.group().replace(",", "")
-    return next((token for token in normal_text(text).split() if _NUMBER.fullmatch(token)), None)
-
-
-def normal_text(text: str) -> str:
-    """A text in normal form, words one space apart.
-
-    >>> normal_text("The  Twenty-two cafés, on a ‘left’ side: 4.0 m!")
-    '22 cafés on left side 4 m'
-    """
-    folded = re.sub(r"['’‘`]|(?<=\d),(?=\d{3}(?!\d))", "", _plain(text).casefold())
-    spaced = "".join(map(_space_for_punctuation, re.split(r"((?<![\w.])-?\d+(?:\.\d+)?)", folded)))
-    counted = _NUMBER_WORDS.sub(_digits, " ".join(spaced.split()))
-    words = [_shortest(word) if _NUMBER.fullmatch(word) else word for word in counted.split()]
-    return " ".join([word for word in words if word not in _ARTICLES] or words)
-
-
-def _plain(text: str) -> str:
-    """One form of each sign, one minus, and a zero before a bare decimal point."""
-    return re.sub(r"(?<!\d)\.(?=\d)", "0.", unicodedata.normalize("NFKC", text).replace("\u2212", "-"))
-
-
-def _space_for_punctuation(part: str) -> str:
-    """Spaces for punctuation except in a number; symbols such as degrees and per cent stay."""
-    if _NUMBER.fullmatch(part):
-        return part
-    return "".join(" " if unicodedata.category(s)[0] == "P" and s not in "%&" else s for s in part)
-
-
-def _digits(match: re.Match[str]) -> str:
-    tens, unit, alone = match.groups()
-    if alone:
-        return str(_UNITS.index(alone))
-    return str(10 * (_TENS.index(tens) + 2) + (_UNITS.index(unit) if unit else 0))
-
-
-def _shortest(number: str) -> str:
-    """Digits without what does not count.
-
-    >>> _shortest("+04.50"), _shortest("-0.0"), _shortest("10")
-    ('4.5', '0', '10')
-    """
-    text = re.sub(r"^([-+]?)0+(?=\d)", r"\1", number).removeprefix("+")
-    text = text.rstrip("0").removesuffix(".") if "." in text else text
-    return "0" if text == "-0" else text
