@@ -99,7 +99,7 @@ def read_adapter(folder: Path, *, model: str = "", kind: str = "finetune", sourc
         )
         raise InputError(f"{folder}: has no {WEIGHTS}{pickled}")
     places = _places(file)
-    layers = {layer for layer, _ in places}
+    layers = dict.fromkeys(layer for layer, _ in places)
     alone = [layer for layer in layers if {(layer, "A"), (layer, "B")} - places.keys()]
     if not layers or alone:
         raise InputError(f"{file}: {f'lacks a factor of {quoted(alone)}' if alone else 'holds no LoRA factors'}")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from tasktransfer.analysis.transferability import without_self
 from tasktransfer.report import figure_style as look
@@ -69,6 +69,7 @@ def _draw_matrix(axes: Axes, similarity: pd.DataFrame, bar: Axes) -> None:
     heat.outline(axes, [(i, i) for i in range(len(similarity))])
     look.panel_title(axes, 0, 3, "cosine of updates")
     axes.figure.colorbar(ScalarMappable(norm, scale.colours), cax=bar, orientation="horizontal")
+    bar.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}".replace("-", "−")))
     bar.tick_params(labelsize=6.5, pad=1.5)
     bar.set_xlabel("outlined: one source, other seeds" if not np.isnan(np.diag(values)).all() else "", fontsize=7)
 
@@ -109,5 +110,7 @@ def _draw_against(axes: Axes, similarity: pd.DataFrame, transfer: pd.DataFrame) 
     axes.axhline(0, color=look.INK, linewidth=0.5)
     axes.plot(x, y, linestyle="", marker="o", markersize=2.5, color=look.INK, alpha=0.6, markeredgewidth=0)
     axes.set_yscale("symlog", linthresh=0.3)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}".replace("-", "−")))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("cosine of updates", labelpad=1)
     axes.set_ylabel("PGF of source on target", labelpad=2)

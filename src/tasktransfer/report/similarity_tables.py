@@ -107,7 +107,10 @@ def _transfers(results: str) -> pd.DataFrame:
 
 
 def _of_model(model: str, adapters: Sequence[Adapter], transfers: pd.DataFrame | None, *, seed: int) -> Similarity:
-    order = sorted(adapters, key=lambda adapter: adapter.kind != "finetune")  # stable: controls last
+    transfer = _matrix_of(transfers, model)
+    places = {} if transfer is None else {task: place for place, task in enumerate(transfer.index)}
+    # in the order of the results, controls last
+    order = sorted(adapters, key=lambda a: (a.kind != "finetune", places.get(a.source, len(places))))
     products = update_products(layer_factors(order))
     sources = [adapter.source for adapter in order]
     seeds = [adapter.seed for adapter in order]
@@ -116,7 +119,6 @@ def _of_model(model: str, adapters: Sequence[Adapter], transfers: pd.DataFrame |
     layers = [source_pairs(cosine_NN, sources, seeds).assign(layer=layer) for layer, cosine_NN in by_layer]
     finetuned = list(dict.fromkeys(adapter.source for adapter in order if adapter.kind == "finetune"))
     own = pairs[pairs["first"].isin(finetuned) & pairs["second"].isin(finetuned)]
-    transfer = _matrix_of(transfers, model)
     agreement = {}
     if transfer is not None:
         parts = {"raw": transfer, "interaction": decompose(transfer).interaction}
