@@ -236,11 +236,11 @@ def main() -> None:
     print(
         paragraph(
             f"{date.today()}. Study `{study['name']}`: {len(study['sources'])} sources, {tasks} target tasks in "
-            f"both forms, {len(study['seeds'])} seeds, {items['source']} items a source, {items['target']} a target. "
-            "Asked as choices, the likeliest option letter counts; asked openly, the options are gone and what is "
-            "written is scored (`number` for counts, `text` for words). A million-parameter stand-in on drawn "
-            "pictures: it shows that the measurement works, not what large models do. Which of these questions it met "
-            "without options in its pretraining is seen from the probes in `tasks/toyworld/`. By "
+            f"both forms, {len(study['seeds'])} seeds, {items['source']} items a source, {items['target']} a "
+            "target. Asked as choices, the likeliest option letter counts; asked openly, the options are gone and "
+            "what is written is scored (`number` for counts, `text` for words). A million-parameter stand-in on "
+            "drawn pictures: it shows that the measurement works, not what large models do. Which of these "
+            "questions it met without options in its pretraining is seen from the probes in `tasks/toyworld/`. By "
             "`docs/results/choices_and_open.py`, from `tasktransfer run studies/toy-choices-and-open.yaml`."
         )
     )
@@ -252,7 +252,8 @@ def main() -> None:
     print(
         paragraph(
             "A cell is a source and a target task; sources of the target's own task, in either form, are left "
-            f"out. The p-value is of the correlation within targets: sources permuted within each, {DRAWS:,} times."
+            "out. The p-value is of the correlation within targets: sources permuted within each, "
+            f"{DRAWS:,} times."
         )
     )
     print(agreement_table(pairs))

@@ -182,7 +182,8 @@ def rank_agreement(similarity: pd.DataFrame, transfer: pd.DataFrame, *, seed: in
     seed
         Seed of the relabellings; all of them are taken where there are no more than `DRAWS`.
     """
-    tasks = [task for task in similarity.index if task in transfer.index and task in transfer.columns]
+    # in one order, so that the relabellings drawn do not depend on that of the input
+    tasks = sorted(task for task in similarity.index if task in transfer.index and task in transfer.columns)
     likeness = without_self(similarity.loc[tasks, tasks])
     values = without_self(transfer.loc[tasks, tasks])
     seen, n_cells = _spearman(likeness, values)

@@ -162,7 +162,7 @@ def similarity_lines(found: Sequence[Similarity]) -> Iterator[str]:
             f"{head}{len(rows)} adapters, {len(one.sources)} sources, {rows['seed'].nunique()} seeds, "
             f"{one.layers['layer'].nunique()} layers"
         )
-        if zero := [f"{r.source}/{r.seed}" for r in rows.itertuples() if r.norm == 0]:
+        if zero := [f"{r.source}/{r.seed}".removesuffix("/") for r in rows.itertuples() if r.norm == 0]:
             yield f"  {quoted(zero)} adds nothing to the weights and is left out"
         if len(set(rows["layers"])) > 1:
             yield "  adapters of other layers are compared over all: where one has no factors its update is zero"
