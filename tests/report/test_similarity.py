@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -90,8 +92,21 @@ def test_one_seed_and_an_adapter_that_adds_nothing(tmp_path):
     assert len(figure.axes) == 3  # matrix, its bar, layers
 
 
+def test_weights_trained_beside_the_factors_are_told(folders):
+    file = Path(folders[0].split("=", 1)[1]) / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes().replace(b"base_model.model.l.1.q.lora_", b"base_model.model.l.1.q.whole"))
+    found = measure_similarity(named_adapters(folders))
+    told = "\n".join(similarity_lines(found))
+    assert "1 adapters hold other trained weights too" in told
+    assert "adapters of other layers are compared over all" in told
+    assert found[0].adapters["layers"].tolist() == [2, *[3] * 7]
+
+
 def test_names_that_clash_are_refused(folders):
     with pytest.raises(InputError, match="'near/0' is given twice; SOURCE/SEED=path tells seeds apart"):
         named_adapters([folders[0], folders[0]])
     with pytest.raises(InputError, match="one adapter is like itself"):
         named_adapters(folders[:1])
+    alone = [replace(adapter, model=adapter.name) for adapter in named_adapters(folders)]
+    with pytest.raises(InputError, match="has one adapter; adapters of one model are compared"):
+        measure_similarity(alone)

@@ -44,6 +44,8 @@ class Adapter:
         Layer and side, ``A`` or ``B`` -> type, shape and first byte.
     scales
         Layer -> what multiplies ``B @ A``.
+    beside
+        Other tensors in the file, such as whole modules that were trained too: no part of any update here.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Adapter:
     file: Path
     places: Mapping[tuple[str, str], tuple[str, tuple[int, ...], int]]
     scales: Mapping[str, float]
+    beside: int = 0
 
     @property
     def name(self) -> str:
@@ -98,7 +101,7 @@ def read_adapter(folder: Path, *, model: str = "", kind: str = "finetune", sourc
             else ""
         )
         raise InputError(f"{folder}: has no {WEIGHTS}{pickled}")
-    places = _places(file)
+    places, beside = _places(file)
     layers = dict.fromkeys(layer for layer, _ in places)
     alone = [layer for layer in layers if {(layer, "A"), (layer, "B")} - places.keys()]
     if not layers or alone:
@@ -108,7 +111,7 @@ def read_adapter(folder: Path, *, model: str = "", kind: str = "finetune", sourc
         if len(a) < 2 or len(b) < 2 or a[0] != b[1]:
             raise InputError(f"{file}: the factors of {layer!r} do not fit, A {a} and B {b}")
     scales = {layer: _scale(config, layer, places[layer, "A"][1][0]) for layer in layers}
-    return Adapter(model, kind, source, seed, file, places, scales)
+    return Adapter(model, kind, source, seed, file, places, scales, beside)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -142,8 +145,8 @@ def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
     return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
 
 
-def _places(file: Path) -> dict[tuple[str, str], tuple[str, tuple[int, ...], int]]:
-    """Where the factors lie: eight bytes of length, a header in JSON, then the numbers."""
+def _places(file: Path) -> tuple[dict[tuple[str, str], tuple[str, tuple[int, ...], int]], int]:
+    """Where the factors lie, and how much else there is: eight bytes of length, a header in JSON, the numbers."""
     try:
         with file.open("rb") as handle:
             length = int.from_bytes(handle.read(8), "little")
@@ -164,7 +167,7 @@ def _places(file: Path) -> dict[tuple[str, str], tuple[str, tuple[int, ...], int
                 found[match[1], match[2]] = (told["dtype"], shape, 8 + length + first)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: not a readable safetensors file ({error})") from error
-    return found
+    return found, len(header.keys() - {"__metadata__"}) - len(found)
 
 
 def run_adapters(folder: Path) -> list[Adapter]:

@@ -42,7 +42,7 @@ class Similarity:
     """One model's adapters compared."""
 
     model: str
-    adapters: pd.DataFrame  # kind, source, seed, rank, layers, norm
+    adapters: pd.DataFrame  # kind, source, seed, rank, layers, beside (other tensors), norm
     pairs: pd.DataFrame  # first, second, cosine, n_pairs, cosine_same_seed; controls come last
     layers: pd.DataFrame  # layer, first, second, cosine
     contrast: Mapping[str, float]
@@ -94,6 +94,10 @@ def measure_similarity(
     """Compare the adapters of each model, and hold them against the PGF of `results`, any input of ``analyze``."""
     transfers = _transfers(results) if results is not None else None
     models = dict.fromkeys(adapter.model for adapter in adapters)
+    if len(models) == len(adapters):
+        raise InputError(
+            f"each of the models {quoted(models)} has one adapter; adapters of one model are compared"
+        )
     return [
         _of_model(model, [a for a in adapters if a.model == model], transfers, seed=seed)
         for model in models
@@ -147,10 +151,18 @@ def _matrix_of(transfers: pd.DataFrame | None, model: str) -> pd.DataFrame | Non
 
 def _adapters_table(adapters: Sequence[Adapter], products: Products) -> pd.DataFrame:
     rows = [
-        (a.kind, a.source, a.seed, max(a.places[layer, "A"][1][0] for layer in a.scales), len(a.scales), norm)
+        (
+            a.kind,
+            a.source,
+            a.seed,
+            max(a.places[layer, "A"][1][0] for layer in a.scales),
+            len(a.scales),
+            a.beside,
+            norm,
+        )
         for a, norm in zip(adapters, products.norms, strict=True)
     ]
-    return pd.DataFrame(rows, columns=["kind", "source", "seed", "rank", "layers", "norm"])
+    return pd.DataFrame(rows, columns=["kind", "source", "seed", "rank", "layers", "beside", "norm"])
 
 
 def similarity_lines(found: Sequence[Similarity]) -> Iterator[str]:
@@ -164,6 +176,8 @@ def similarity_lines(found: Sequence[Similarity]) -> Iterator[str]:
         )
         if zero := [f"{r.source}/{r.seed}".removesuffix("/") for r in rows.itertuples() if r.norm == 0]:
             yield f"  {quoted(zero)} adds nothing to the weights and is left out"
+        if beside := int((rows["beside"] > 0).sum()):
+            yield f"  {beside} adapters hold other trained weights too; only their LoRA factors are compared"
         if len(set(rows["layers"])) > 1:
             yield "  adapters of other layers are compared over all: where one has no factors its update is zero"
         yield (
