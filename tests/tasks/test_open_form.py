@@ -26,6 +26,11 @@ def test_options_go_and_the_answer_is_the_text_of_the_right_one():
 
 def test_options_in_the_question_go_as_well():
     assert asked("red", "blue", question="Which?\n(A) red\n(B) blue\n").question == "Which?"
+    for told in ("\nSelect from the following choices.", " Please choose one of the options:",
+                 "\nAnswer with the letter of the right option.\n(A) red\n(B) blue"):  # fmt: skip
+        assert asked("red", "blue", question=f"Is it red?{told}").question == "Is it red?"
+    for whole in ("Select all letters you see?", "Which of the options is red?", "Is it red? It may be."):
+        assert asked("red", "blue", question=whole).question == whole
     kept = "Which?\n(A) yes\n(B) no"  # not the options of this item
     assert asked("red", "blue", question=kept).question == kept
 
@@ -33,7 +38,7 @@ def test_options_in_the_question_go_as_well():
 @pytest.mark.parametrize(
     "option",
     ["A", "(b)", "second", "The second image", "image 2", "point A", "Box B", "2nd picture", "left image",
-     "option C", "None of the above", "both", "the last frame"],
+     "option C", "None of the above", "both", "the last frame", "A is closer."],
 )  # fmt: skip
 def test_pointers(option):
     assert is_pointer(option)

@@ -1,9 +1,12 @@
 """The same item asked openly: its options taken away, its answer the text of the right one.
 
 An item can be asked openly when every option says by itself what is in the picture. It cannot when an option only
-points: a letter (``A``), an ordinal (``second``), or a word for a place or picture with one of these or a number
-(``point A``, ``the second image``, ``image 2``), nor when one speaks of the others (``none of the above``).
+points: a letter (``A``, ``A is closer``), an ordinal (``second``), or a word for a place or picture with one of
+these or a number (``point A``, ``the second image``, ``image 2``), nor when one speaks of the others (``none of
+the above``).
 Asked openly the answer would still be a letter, so the same choice would be asked again in other words.
+
+Options that are listed at the end of a question go, and so does a last sentence that says to choose among them.
 
 What the rule cannot see is a question whose options say what it is about, such as which of two things came first.
 Such drawn tasks are listed in `NEEDS_OPTIONS`; with tasks of your own, look at the questions.
@@ -30,7 +33,13 @@ _NAME = rf"(?:[a-z]|{_ORDINAL})"
 _POINTER = re.compile(
     rf"(?:the )?(?:{_NAME}|(?:[b-z]|{_ORDINAL}) {_PLACE}|{_PLACE} (?:{_NAME}|ref|\d+)"
     rf"|(?:left|right|upper|lower|top|bottom) {_PLACE})"
+    r"|[a-z] is .*"  # A is closer
     r"|(?:all|none|both|neither|either)(?: of)?(?: the above| these| them)?"
+)
+_TO_CHOOSE = re.compile(
+    r"(?:(?<=[.?!:\n])|^)\s*(?:please )?(?:select|choose|pick|answer)\b[^.?!\n]*"
+    r"\b(?:choices|options|alternatives|letter)\b[^.?!\n]*[.:]?\s*\Z",
+    re.IGNORECASE,
 )
 
 
@@ -89,10 +98,9 @@ def as_open(item: Item) -> Item:
 
 
 def _without_options(question: str, choices: tuple[str, ...]) -> str:
-    """A question whose text ends in its options, without them; others as they are."""
-    listed = find_choices(question)
-    if tuple(map(normal_text, listed)) != tuple(map(normal_text, choices)):
-        return question
-    lines = question.rstrip().splitlines()
-    kept = [line for line in lines if not re.match(r"\s*(?:\([A-Z]\)|[A-Z][.):])\s*\S", line)]
-    return "\n".join(kept).rstrip()
+    """A question without its options, where its text lists them, and without being told to choose."""
+    kept = question
+    if tuple(map(normal_text, find_choices(question))) == tuple(map(normal_text, choices)):
+        lines = question.rstrip().splitlines()
+        kept = "\n".join(line for line in lines if not re.match(r"\s*(?:\([A-Z]\)|[A-Z][.):])\s*\S", line))
+    return _TO_CHOOSE.sub("", kept).rstrip() or kept

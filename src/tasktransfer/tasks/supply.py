@@ -6,7 +6,7 @@ import hashlib
 import pkgutil
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasktransfer.errors import InputError, closest
@@ -89,7 +89,7 @@ def _asked_openly(name: str, closed: Supply) -> Supply:
         told = [(item.question, item.answer, item.scorer) for item in draw(split, min(n_items, _PROBE))]
         return hashlib.sha256(f"{closed.digest(split, n_items)} {told}".encode()).hexdigest()
 
-    return Supply(name, closed.label_version, draw, digest)
+    return replace(closed, name=name, draw=draw, digest=digest)
 
 
 def _drawn(name: str, seed: int) -> Supply:
