@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasktransfer.cli_similarity import add_similarity_command
 from tasktransfer.cli_study import add_study_commands
 from tasktransfer.errors import InputError, OutputError, TaskTransferError
 
@@ -182,6 +183,7 @@ def import_logs(
 
 
 add_study_commands(app)
+add_similarity_command(app)
 
 
 def _analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:

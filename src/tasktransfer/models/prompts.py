@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.scoring import accepted_answers
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +48,7 @@ class Prompt:
     target_ids_A: torch.Tensor  # the answer and the end of the turn
     pixels: Mapping[str, torch.Tensor] | None = None  # what the processor made of the images
     rotated: tuple[Prompt, ...] = ()  # the same item with its options moved on by 1, 2, ..., K - 1
+    scorer: str = ""  # how an answer without options is marked
 
     @property
     def n_tokens(self) -> int:
@@ -141,14 +143,21 @@ def _prompt(
         positions_PL=vlm.family.positions(vlm.model, inputs).clone(),
         features_NDH=features_NDH,
         option_ids_K=_option_ids(vlm, asked, item.letters),
-        target_ids_A=_target_ids(vlm, asked, item.answer),
+        target_ids_A=_target_ids(vlm, asked, _taught(item, item.answer)),
         pixels=images if features_NDH is None else None,
+        scorer=item.scorer,
     )
 
 
 def answered(vlm: Vlm, prompt: Prompt, item: Item, answer: str) -> Prompt:
     """The same prompt with another answer to be learned."""
-    return replace(prompt, answer=answer, target_ids_A=_target_ids(vlm, _conversation(item), answer))
+    taught = _taught(item, answer)
+    return replace(prompt, answer=answer, target_ids_A=_target_ids(vlm, _conversation(item), taught))
+
+
+def _taught(item: Item, answer: str) -> str:
+    """What is learned to be written: the first of several accepted answers."""
+    return answer if item.choices else accepted_answers(answer, item.scorer)[0]
 
 
 def _conversation(item: Item) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_prompts", "write_prompts"]
 
-_FORM = "2"  # of the file; 1 had one depth of features, in one piece
+_FORM = "3"  # of the file; raised when it changes
 # field of Prompt -> the axis along which items differ in length
 _RAGGED = {"ids_L": 0, "positions_PL": 1, "option_ids_K": 0, "target_ids_A": 0}
 
@@ -42,7 +42,10 @@ def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
         tensors[f"{field}.ends"] = torch.tensor([0, *(part.shape[axis] for part in parts)]).cumsum(0)
     for number, prompt in enumerate(prompts):  # rotations share the images of their item
         tensors |= {name: value.contiguous() for name, value in _images(number, prompt)}
-    rows = [[prompt.item, [prompt.answer, *(one.answer for one in prompt.rotated)]] for prompt in prompts]
+    rows = [
+        [prompt.item, prompt.scorer, [prompt.answer, *(one.answer for one in prompt.rotated)]]
+        for prompt in prompts
+    ]
     told = {"form": _FORM, "items": json.dumps(rows)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
@@ -98,7 +101,7 @@ def _prompts(rows: list[Any], tensors: dict[str, torch.Tensor]) -> list[Prompt]:
             _, digits, key = name.split(".", 2)
             pixels.setdefault(int(digits), {})[key] = tensors[name]
     found, place = [], 0
-    for number, (item, answers) in enumerate(rows):
+    for number, (item, scorer, answers) in enumerate(rows):
         features = tensors.get(f"features.{number}")
         kept = None if features is not None else pixels.get(number, {})
         group: list[Prompt] = []
@@ -106,7 +109,15 @@ def _prompts(rows: list[Any], tensors: dict[str, torch.Tensor]) -> list[Prompt]:
             fields = {field: columns[field][place + len(answers) - 1 - len(group)] for field in _RAGGED}
             rotated = tuple(reversed(group)) if len(group) == len(answers) - 1 else ()
             group.append(
-                Prompt(item=item, answer=answer, features_NDH=features, pixels=kept, rotated=rotated, **fields)
+                Prompt(
+                    item=item,
+                    answer=answer,
+                    scorer=scorer,
+                    features_NDH=features,
+                    pixels=kept,
+                    rotated=rotated,
+                    **fields,
+                )
             )
         found.append(group[-1])
         place += len(answers)

@@ -89,7 +89,7 @@ def _likelihood_row(prompt: Prompt, logp_K: np.ndarray) -> dict[str, Any]:
 
 def _generation_row(prompt: Prompt, reply: str) -> dict[str, Any]:
     letters = string.ascii_uppercase[: len(prompt.option_ids_K)]
-    mark = mark_answer(reply, prompt.answer, letters)
+    mark = mark_answer(reply, prompt.answer, letters, prompt.scorer)
     return {
         "item": prompt.item,
         "answer": prompt.answer,

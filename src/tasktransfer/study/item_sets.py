@@ -11,6 +11,7 @@ from tasktransfer.errors import InputError
 from tasktransfer.study.names import slug
 from tasktransfer.study.spec import Study
 from tasktransfer.tasks.benchmarks import benchmark_of, expected_items
+from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.supply import Supply, missing, open_task
 
 __all__ = ["ItemSet", "ItemSets", "find_item_sets"]
@@ -91,17 +92,17 @@ class _Finder:
 
     def _places(self, name: str) -> dict[str, Path | None]:
         """A benchmark's local copy and a task's training folder."""
-        benchmark = benchmark_of(name)
+        benchmark = benchmark_of(closed_name(name))
         data = self.study.data.get(benchmark) if benchmark else None
-        training = self.study.training.get(name)
+        training = self.study.training.get(closed_name(name))
         return {"data": Path(data) if data else None, "training": Path(training) if training else None}
 
     def _missing(self, name: str, split: str) -> str | None:
-        return missing(name, self.study.place_of(name), splits=(split,), **self._places(name))
+        return missing(name, self.study.place_of(closed_name(name)), splits=(split,), **self._places(name))
 
     def _expected(self, name: str, split: str) -> ItemSet:
         """What a benchmark is known to hold, or what was asked for, of items that are not here."""
-        expected = expected_items(name) if benchmark_of(name) else None
+        expected = expected_items(closed_name(name)) if benchmark_of(closed_name(name)) else None
         asked = self.study.items.source if split == "train" else self.study.items.target
         there = expected.n_items if expected and split == "test" else None
         n_items = min(filter(None, (asked, there)), default=0)
@@ -112,7 +113,7 @@ class _Finder:
             video = self.study.video
             self.supplies[name] = open_task(
                 name,
-                self.study.place_of(name),
+                self.study.place_of(closed_name(name)),
                 seed=self.study.data_seed,
                 frames=video.frames,
                 strict=video.strict,

@@ -102,6 +102,6 @@ def _own_answers(vlm: Vlm, prompts: Sequence[Prompt]) -> list[str]:
         return likeliest_letters(vlm, prompts)
     replies = generate(vlm, prompts)
     return [
-        mark_answer(reply, prompt.answer, "").predicted or ""
+        mark_answer(reply, prompt.answer, "", prompt.scorer).predicted or ""
         for reply, prompt in zip(replies, prompts, strict=True)
     ]

@@ -29,6 +29,7 @@ from tasktransfer.study.spec import (
     Video,
 )
 from tasktransfer.tasks.hub_dataset import HubDataset
+from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.supply import KNOWN_TASKS
 from tasktransfer.tasks.table_items import Columns
 
@@ -164,7 +165,7 @@ def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault
     lists = ("sources", "targets") if own_targets else ("sources",)
     for key in lists:
         for number, task in enumerate(_list(values, key)):
-            if isinstance(task, str) and task not in known:
+            if isinstance(task, str) and closed_name(task) not in known:
                 yield Fault((key, number), f"unknown task {task!r}{_nearest(task, known)}")
     for key in (*lists, "seeds", "controls", "per_source_controls"):
         yield from _repeats(key, _list(values, key))
