@@ -7,6 +7,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -233,6 +235,49 @@ def test_the_hubs_cache_is_enough_where_the_files_are_in_it(tmp_path):
         assert out[2].endswith(f"get it with: {command}")
         assert out[3].startswith("org/name: cannot be had from the Hub (")
         assert out[3].endswith(f"get it with: {command}")
+
+
+ASK = """
+import json, sys
+from tasktransfer.errors import InputError
+from tasktransfer.tasks.hub_dataset import HubDataset
+from tasktransfer.tasks.supply import open_task
+try:
+    open_task("mine", HubDataset.model_validate(json.loads(sys.argv[1]))).available("train")
+except InputError as error:
+    print(error)
+"""
+
+
+class NotThere(BaseHTTPRequestHandler):
+    """A Hub that has nothing."""
+
+    def do_GET(self):
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_hub_id_that_is_not_there_is_told(tmp_path):
+    pytest.importorskip("huggingface_hub", reason="asking the Hub needs its client")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), NotThere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        env = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HUB_CACHE": str(tmp_path)}
+        out = subprocess.run(
+            [sys.executable, "-c", ASK, json.dumps({"dataset": "org/nmae", "columns": COLUMNS})],
+            env=os.environ | env | {"HF_HUB_OFFLINE": "0"}, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert out.startswith("org/nmae: cannot be had from the Hub (404 Client Error")
+    assert "get it with: hf download org/nmae --repo-type dataset" in out
 
 
 def test_a_copy_is_read_like_the_repository(folder):

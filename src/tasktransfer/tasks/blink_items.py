@@ -182,10 +182,10 @@ def _faults(task: Task, row: dict[str, Any], names: Sequence[str]) -> Iterator[s
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    before, options, _ = row["prompt"].rpartition("\n(A)")
+    before, options, behind = row["prompt"].rpartition("(A)")
     return {
         "idx": row["idx"],
-        "question": (before if options else row["prompt"]).rstrip(),
+        "question": (before if options and "(B)" in behind else row["prompt"]).rstrip(),
         "choices": row["choices"],
         "answer": letter_of(row["answer"]),
     }
