@@ -117,7 +117,7 @@ def test_wrong_files_are_refused(folder):
         read_folder_task(write(folder, GOOD, GOOD | {"id": "2", "split": "test"}))
     (folder / "a.png").write_text("no image")
     with pytest.raises(InputError, match="not a readable image"):
-        read_folder_task(write(folder, *(GOOD | {"id": str(n)} for n in range(4)))).draw("test", 1)
+        read_folder_task(write(folder, *(GOOD | {"id": str(n)} for n in range(4)))).digest("test", 1)
 
 
 def own_task(split, n_items, *, seed):

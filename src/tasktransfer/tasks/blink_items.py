@@ -19,6 +19,7 @@ from typing import Any
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.answers import letter_of
 from tasktransfer.tasks.blink import LABEL_VERSION, label_version_of
+from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.hub_files import HubRepo
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.parquet_rows import columns_of, is_image, read_rows
@@ -30,7 +31,6 @@ __all__ = ["BLINK_REPO", "BlinkItems", "blink_file", "hidden_reason", "read_blin
 # the commit that public evaluations pin; which answer key it holds is read off the file
 BLINK_REPO = HubRepo("BLINK-Benchmark/BLINK", "a3666eb249237ba3d5eca8db21176cc47967e040")
 _TEXTS = ("idx", "choices", "answer", "prompt")
-_FAULTS_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -49,41 +49,46 @@ class BlinkItems:
 
     def draw(self, n_items: int) -> list[Item]:
         """The first `n_items` in the order of the file, all where there are fewer."""
-        return [self._item(row, stored) for row, stored in self._stored(n_items)]
+        return [self._item(row, pictures) for row, pictures in self._stored(n_items)]
 
     def digest(self, n_items: int) -> str:
-        """SHA-256 over those items and the bytes of their images; place and compression do not count."""
+        """SHA-256 over those items and the bytes of their images; place and compression do not count.
+
+        Raises
+        ------
+        InputError
+            Headers of images tell that they cannot be used; the first are all told.
+        """
         if n_items not in self._digests:
             whole = hashlib.sha256()
-            for row, stored in self._stored(n_items):
+            faults: list[str] = []
+            for row, pictures in self._stored(n_items):
+                faults += pictures.faults()
                 whole.update(json.dumps(row, sort_keys=True).encode())
-                for image in stored:
-                    data = image if isinstance(image, bytes) else image.read_bytes()
+                for data in pictures.read():
                     whole.update(hashlib.sha256(data).digest())
+            raise_faults(faults)
             self._digests[n_items] = whole.hexdigest()
         return self._digests[n_items]
 
-    def _stored(self, n_items: int) -> Iterator[tuple[dict[str, Any], list[bytes | Path]]]:
+    def _stored(self, n_items: int) -> Iterator[tuple[dict[str, Any], Pictures]]:
         """Rows with their encoded images; only as much of the file is read as is needed."""
         names = image_columns(self.task)
         left = iter(self.rows[:n_items])
         for images in read_rows(self.path, names, n_items):
             row = next(left)
-            wheres = [self._where(row, name) for name in names]
-            yield row, [stored_image(images[n], self.path.parent, w) for n, w in zip(names, wheres, strict=True)]
+            wheres = tuple(f"{self.path}, item {row['idx']}, {name}" for name in names)
+            stored = [stored_image(images[n], self.path.parent, w) for n, w in zip(names, wheres, strict=True)]
+            yield row, Pictures(tuple(stored), wheres)
 
-    def _item(self, row: dict[str, Any], stored: Sequence[bytes | Path]) -> Item:
-        wheres = tuple(self._where(row, name) for name in image_columns(self.task))
+    def _item(self, row: dict[str, Any], pictures: Pictures) -> Item:
         return Item(
             id=row["idx"],
-            images=Pictures(tuple(stored), wheres).check(),
+            images=pictures,
             question=row["question"],
             choices=tuple(row["choices"]),
             answer=row["answer"],
         )
-
-    def _where(self, row: dict[str, Any], column: str) -> str:
-        return f"{self.path}, item {row['idx']}, {column}"
 
 
 def blink_file(task: Task, split: str = "val") -> str:
@@ -133,9 +138,7 @@ def read_blink_file(task: Task, path: Path) -> BlinkItems:
     faults += [f"item {name} stands there twice" for name in twice]
     if not faults and len(table) != task.n_items:
         faults.append(f"has {len(table)} items; BLINK's val has {task.n_items} of {task.name}")
-    if faults:
-        more = f"\n... and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
-        raise InputError("\n".join(f"{path}: {fault}" for fault in faults[:_FAULTS_TOLD]) + more)
+    raise_faults(faults, f"{path}: ")
     rows = tuple(_row(row) for row in table)
     version = label_version_of(task, _letters(rows))
     return BlinkItems(task, path, rows, version, tuple(_notes(task, rows, version)))
@@ -179,10 +182,10 @@ def _faults(task: Task, row: dict[str, Any], names: Sequence[str]) -> Iterator[s
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    before, options, _ = row["prompt"].rpartition("\n(A)")
+    before, options, behind = row["prompt"].rpartition("(A)")
     return {
         "idx": row["idx"],
-        "question": (before if options else row["prompt"]).rstrip(),
+        "question": (before if options and "(B)" in behind else row["prompt"]).rstrip(),
         "choices": row["choices"],
         "answer": letter_of(row["answer"]),
     }

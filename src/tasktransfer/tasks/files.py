@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.pictures import Pictures
 from tasktransfer.tasks.scoring import answer_fault, find_scorer
@@ -30,12 +31,11 @@ __all__ = ["SPLITS", "FolderTask", "read_folder_task"]
 
 SPLITS = ("train", "test")
 _KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video", "scorer")
-_FAULTS_TOLD = 8
 
 
 @dataclass(frozen=True)
 class FolderTask:
-    """A checked folder; images are opened when items are drawn."""
+    """A checked folder; images are decoded when they are looked at."""
 
     folder: Path
     rows: tuple[dict[str, Any], ...]
@@ -48,9 +48,7 @@ class FolderTask:
         InputError
             The split has fewer.
         """
-        self.require(split, n_items)
-        rows = [row for row in self.rows if row["split"] == split]
-        return [self._item(row) for row in rows[:n_items]]
+        return [self._item(row) for row in self._asked(split, n_items)]
 
     def require(self, split: str, n_items: int) -> None:
         """Raise `InputError` where a split has fewer items."""
@@ -59,25 +57,40 @@ class FolderTask:
             raise InputError(f"{self.folder}: has {found} items of split {split!r}, {n_items} are asked for")
 
     def digest(self, split: str, n_items: int) -> str:
-        """SHA-256 over those items and the bytes of their images; the place does not count."""
-        self.require(split, n_items)
+        """SHA-256 over those items and the bytes of their images; the place does not count.
+
+        Raises
+        ------
+        InputError
+            Headers of images tell that they cannot be used; the first are all told.
+        """
         whole = hashlib.sha256()
-        for row in [row for row in self.rows if row["split"] == split][:n_items]:
+        faults: list[str] = []
+        for row in self._asked(split, n_items):
+            pictures = self._pictures(row)
+            faults += pictures.faults()
             whole.update(json.dumps(row, sort_keys=True).encode())
-            for name in row["images"]:
-                whole.update(hashlib.sha256((self.folder / name).read_bytes()).digest())
+            for data in pictures.read():
+                whole.update(hashlib.sha256(data).digest())
+        raise_faults(faults)
         return whole.hexdigest()
+
+    def _asked(self, split: str, n_items: int) -> list[dict[str, Any]]:
+        self.require(split, n_items)
+        return [row for row in self.rows if row["split"] == split][:n_items]
 
     def count(self, split: str) -> int:
         """How many items a split has."""
         return sum(row["split"] == split for row in self.rows)
 
-    def _item(self, row: dict[str, Any]) -> Item:
+    def _pictures(self, row: dict[str, Any]) -> Pictures:
         paths = tuple(self.folder / name for name in row["images"])
-        wheres = tuple(f"{path}, item {row['id']!r}" for path in paths)
+        return Pictures(paths, tuple(f"{path}, item {row['id']!r}" for path in paths))
+
+    def _item(self, row: dict[str, Any]) -> Item:
         return Item(
             id=row["id"],
-            images=Pictures(paths, wheres).check(),
+            images=self._pictures(row),
             question=row["question"],
             choices=tuple(row["choices"]),
             answer=row["answer"],
@@ -117,9 +130,7 @@ def read_folder_task(folder: Path, *, split: str | None = None) -> FolderTask:
             rows.append(row)
             faults += [f"{path}, line {number}: {fault}" for fault in wrong]
     faults += [f"{path}: {fault}" for fault in _faults_together(rows)] if not faults else []
-    if faults:
-        more = f"\n... and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
-        raise InputError("\n".join(faults[:_FAULTS_TOLD]) + more)
+    raise_faults(faults)
     if not any("split" in row for row in rows):
         rows = _divided(rows) if split is None else [{**row, "split": split} for row in rows]
     defaults = {"choices": [], "is_video": False}

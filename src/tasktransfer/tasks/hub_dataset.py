@@ -22,7 +22,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasktransfer.errors import InputError, quoted
-from tasktransfer.tasks.hub_files import download_command
+from tasktransfer.tasks.hub_files import download_command, first_line
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.table_items import Columns, TableItems, read_table
 
@@ -45,12 +45,20 @@ class HubDataset(BaseModel):
     answers: Literal["letter", "index", "text"] | None = None
     scorer: str = ""
 
+    def resolved(self, folder: Path) -> HubDataset:
+        """The same, a path in `dataset` made absolute from `folder`; a name on the Hub stays as it is."""
+        path = folder / Path(self.dataset).expanduser()
+        local = path.is_dir() or self._looks_local()
+        return self.model_copy(update={"dataset": str(path.resolve())}) if local else self
+
+    def _looks_local(self) -> bool:
+        return self.dataset.startswith((".", "/", "~")) or self.dataset.count("/") != 1
+
     @property
     def folder(self) -> Path | None:
         """The dataset as a folder; None where it is a name on the Hub."""
         path = Path(self.dataset).expanduser()
-        looks_local = self.dataset.startswith((".", "/", "~")) or self.dataset.count("/") != 1
-        return path if path.is_dir() or looks_local else None
+        return path if path.is_dir() or self._looks_local() else None
 
     def files(self, split: str, data: Path | None, *, network: bool = True) -> list[Path]:
         """The files of a study's split: in the folder or copy, in the Hub's cache, from the Hub.
@@ -114,22 +122,23 @@ class HubDataset(BaseModel):
                 f"{self.dataset}: huggingface_hub is not installed: pip install 'tasktransfer[hub]'"
             ) from error
         try:
-            names = HfApi().list_repo_files(self.dataset, repo_type="dataset", revision=self.revision)
-            found = _matching([name for name in names if name.endswith(ENDINGS)], wanted, self.config)
-            if not found:
-                tables = quoted([name for name in names if name.endswith(ENDINGS)])
-                raise InputError(f"{self.dataset}: has no file of split {wanted!r}; its tables are {tables}")
-            return [
+            listed = HfApi().list_repo_files(self.dataset, repo_type="dataset", revision=self.revision)
+            tables = [name for name in listed if name.endswith(ENDINGS)]
+            found = _matching(tables, wanted, self.config)
+            paths = [
                 Path(hf_hub_download(self.dataset, name, repo_type="dataset", revision=self.revision))
                 for name in found
             ]
-        except InputError:
-            raise
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        except Exception as error:  # those of the client and of its transport have no common base
             raise InputError(
-                f"{self.dataset}: cannot be had from the Hub ({reason}); get it with: {self.command(None)}"
+                f"{self.dataset}: cannot be had from the Hub ({first_line(error)}); get it with: "
+                f"{self.command(None)}"
             ) from error
+        if not paths:
+            raise InputError(
+                f"{self.dataset}: has no file of split {wanted!r}; its tables are {quoted(tables) or 'none'}"
+            )
+        return paths
 
 
 class HubTask:

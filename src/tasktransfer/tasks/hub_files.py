@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tasktransfer.errors import InputError
 
-__all__ = ["HubRepo", "download_command"]
+__all__ = ["HubRepo", "download_command", "first_line"]
 
 _EXTRA = "huggingface_hub is not installed: pip install 'tasktransfer[hub]'"
 
@@ -57,8 +57,8 @@ class HubRepo:
             raise InputError(f"{_EXTRA}, or {self.missing(file, None)}") from error
         try:
             return Path(hf_hub_download(self.name, file, revision=self.revision, repo_type="dataset"))
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        except Exception as error:  # those of the client and of its transport have no common base
+            reason = first_line(error)
             raise InputError(f"{self.missing(file, None)}\nThe Hub says: {reason}") from error
 
     def missing(self, file: str, data: Path | None, *, files: str = "") -> str:
@@ -81,3 +81,8 @@ def download_command(name: str, revision: str | None, data: Path | None, files: 
     parts += [f"--revision {revision}"] if revision else []
     parts += [f"--local-dir {data}"] if data else []
     return " ".join(part for part in parts if part)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, on one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError
+from tasktransfer.tasks.hub_files import first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,7 +63,7 @@ def read_rows(path: Path, columns: Sequence[str], n_rows: int | None = None) -> 
                     taken += 1
                     yield row
         except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path}: damaged after row {taken} ({_first_line(error)})") from error
+            raise InputError(f"{path}: damaged after row {taken} ({first_line(error)})") from error
 
 
 def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
@@ -73,10 +74,6 @@ def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"{path}: not a readable parquet file, cut short perhaps ({_first_line(error)}); delete it and get it "
+            f"{path}: not a readable parquet file, cut short perhaps ({first_line(error)}); delete it and get it "
             f"again"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

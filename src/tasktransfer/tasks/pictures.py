@@ -1,8 +1,8 @@
 """Images of an item as they are stored, decoded each time they are asked for.
 
 A benchmark decoded whole does not fit: the 351 pictures of BLINK's Art_Style take some 150 MB as JPEG and several
-GB as pixels. So an item holds files or encoded bytes; their headers are checked when items are drawn, and what
-cannot be used is told with the name of the item and of the file.
+GB as pixels. So an item holds files or encoded bytes. What cannot be used is told with the names of item and file:
+by the headers when a study is planned, by the whole image when it is looked at.
 """
 
 from __future__ import annotations
@@ -43,17 +43,19 @@ class Pictures(Sequence["Image"]):
     stored: tuple[Stored, ...]
     wheres: tuple[str, ...]
 
-    def check(self) -> Pictures:
-        """The same, after a look at each header.
-
-        Raises
-        ------
-        InputError
-            A header is no image's, or its size cannot be used.
-        """
+    def faults(self) -> list[str]:
+        """What the headers of the images tell to be wrong with them; no pixels are read."""
+        told = []
         for data, where in zip(self.stored, self.wheres, strict=True):
-            _opened(data, where, decode=False)
-        return self
+            try:
+                _opened(data, where, decode=False)
+            except InputError as error:
+                told.append(str(error))
+        return told
+
+    def read(self) -> Iterator[bytes]:
+        """The encoded bytes of each image."""
+        return (data.read_bytes() if isinstance(data, Path) else data for data in self.stored)
 
     def __len__(self) -> int:
         return len(self.stored)

@@ -20,13 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.answers import letter_of
+from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.parquet_rows import columns_of, is_image, read_rows
 from tasktransfer.tasks.pictures import Pictures, Stored, stored_image
 
 __all__ = ["Columns", "TableItems", "read_table"]
-
-_FAULTS_TOLD = 8
 
 
 class Columns(BaseModel):
@@ -73,17 +72,25 @@ class TableItems:
         InputError
             There are fewer.
         """
-        return [replace(item, images=pictures.check()) for item, pictures in self._with_images(n_items)]
+        return [replace(item, images=pictures) for item, pictures in self._with_images(n_items)]
 
     def digest(self, n_items: int) -> str:
-        """SHA-256 over those items and the bytes of their images."""
+        """SHA-256 over those items and the bytes of their images.
+
+        Raises
+        ------
+        InputError
+            Headers of images tell that they cannot be used; the first are all told.
+        """
         whole = hashlib.sha256()
+        faults: list[str] = []
         for item, pictures in self._with_images(n_items):
+            faults += pictures.faults()
             told = (item.id, item.question, item.choices, item.answer, *([item.scorer] if item.scorer else []))
             whole.update(repr(told).encode())
-            for image in pictures.stored:
-                data = image if isinstance(image, bytes) else image.read_bytes()
+            for data in pictures.read():
                 whole.update(hashlib.sha256(data).digest())
+        raise_faults(faults)
         return whole.hexdigest()
 
     def _with_images(self, n_items: int) -> Iterator[tuple[Item, Pictures]]:
@@ -141,19 +148,13 @@ def read_table(
     twice = [name for name, times in Counter(draft[1] for draft in drafts).items() if times > 1]
     faults += [f"{files[0]}: id {quoted(twice)} stands there twice"] if twice else []
     faults += [] if drafts else [f"{files[0]}: holds no items"]
-    _raise(faults)
+    raise_faults(faults)
     read = _reader([(where, name, choices, value) for where, name, _, choices, value in drafts], answers)
     items = [
         Item(name, (), question, choices, read(choices, value) or "", scorer="" if choices else scorer)
         for _, name, question, choices, value in drafts
     ]
     return TableItems(tuple(files), columns, tuple(items))
-
-
-def _raise(faults: Sequence[str]) -> None:
-    if faults:
-        more = f"\n... and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
-        raise InputError("\n".join(faults[:_FAULTS_TOLD]) + more)
 
 
 def _rows(file: Path, names: Sequence[str], n_rows: int | None = None) -> Iterator[dict[str, Any]]:
@@ -250,7 +251,7 @@ def _reader(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], told: str |
     """The reading of answers that fits all rows; raises where none does, or two do and differ."""
     with_options = [draft for draft in drafts if draft[2]]
     empty = [(where, name) for where, name, _, value in drafts if value in (None, "")]
-    _raise([f"{where}, item {name}: the answer is empty" for where, name in empty])
+    raise_faults([f"{where}, item {name}: the answer is empty" for where, name in empty])
     fitting = {}
     for word, read in _READINGS.items():
         if told in (None, word):
@@ -258,7 +259,7 @@ def _reader(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], told: str |
             if None not in letters:
                 fitting[word] = letters
     if not fitting:
-        _raise(_unread(with_options, told))
+        raise_faults(_unread(with_options, told))
     words = list(fitting)
     differing = [word for word in words[1:] if fitting[word] != fitting[words[0]]]
     if differing:

@@ -114,12 +114,16 @@ def find_video(folder: Path, dataset: str, scene: str) -> Video | None:
 
 def find_in_archive(archive: Path, scene: str) -> Video | None:
     """A scene among the members of a zip archive."""
-    members = _members(archive) if archive.is_file() else {}
+    if not archive.is_file():
+        return None
+    told = archive.stat()
+    members = _members(archive, told.st_size, told.st_mtime_ns)
     return Video(archive, members[scene]) if scene in members else None
 
 
 @lru_cache(maxsize=8)
-def _members(archive: Path) -> dict[str, str]:
+def _members(archive: Path, _size: int, _changed: int) -> dict[str, str]:
+    """Scenes of an archive as it is now: size and time of change are part of what is remembered."""
     try:
         with zipfile.ZipFile(archive) as opened:
             return {Path(name).stem: name for name in opened.namelist() if name.endswith(".mp4")}

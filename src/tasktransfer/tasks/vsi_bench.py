@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.hub_files import HubRepo
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.video_frames import Frames, Video, find_in_archive, find_video
@@ -59,7 +60,6 @@ VSI_TASKS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
 )
 _FRAMES_SAID = "The images are frames of one video, in order of time."
 _NUMBER_ASKED = "Answer with one number."
-_FAULTS_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,7 @@ def read_vsi(name: str, data: Path | None, *, n_frames: int = 32, scorer: str = 
         for kind in kinds
         if found[kind] != _TYPES[kind][0]
     ]
-    if faults:
-        more = f"\n... and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
-        raise InputError("\n".join(f"{path}: {fault}" for fault in faults[:_FAULTS_TOLD]) + more)
+    raise_faults(faults, f"{path}: ")
     cleaned = [{key: row[key] for key in _COLUMNS} | _plain(row) for row in rows]
     return VsiItems(path, tuple(_balanced(cleaned, kinds)), data, n_frames, scorer)
 

@@ -1,0 +1,111 @@
+"""`tasktransfer check-task`: what it counts, and when it fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tasktransfer.cli import main
+from tests.tasks.released import blink_rows, write_blink, write_training, write_vsi
+
+Image = pytest.importorskip("PIL.Image", reason="images need Pillow")
+EXAMPLE = Path(__file__).parents[1] / "examples" / "my_task"
+
+
+def check(monkeypatch, capsys, *arguments):
+    """Status, lines and errors of the command."""
+    monkeypatch.setattr("sys.argv", ["tasktransfer", "check-task", *map(str, arguments)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    told = capsys.readouterr()
+    return left.value.code, told.out, told.err
+
+
+def test_a_sound_folder(monkeypatch, capsys):
+    status, out, _ = check(monkeypatch, capsys, EXAMPLE)
+    assert status == 0
+    assert "train: 24 items\n  2 options: 24 items; A11 B13; one letter at most 54.2%, chance 50.0%" in out
+    assert "images: 1 in 8 items; sizes 64x64 to 64x64" in out
+    assert "images of test items among the training images: none" in out
+
+
+def test_every_fault_is_named(monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "task"
+    shutil.copytree(EXAMPLE, folder)
+    rows = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
+    rows = [row | {"split": "train" if n % 4 else "test"} for n, row in enumerate(rows)]
+    train = [row for row in rows if row["split"] == "train"]
+    test = [row for row in rows if row["split"] == "test"]
+    Image.new("RGB", (1, 1)).save(folder / train[0]["images"][0])
+    shutil.copy(folder / train[1]["images"][0], folder / test[0]["images"][0])
+    again = test[1] | {"id": "again", "answer": {"A": "B", "B": "A"}[test[1]["answer"]]}
+    many = [train[2] | {"id": f"m{n}", "question": f"Which, {n}?", "answer": "A"} for n in range(60)]
+    (folder / "items.jsonl").write_text("\n".join(map(json.dumps, [*rows, again, *many])))
+    status, _, err = check(monkeypatch, capsys, folder)
+    assert status == 1
+    assert f"item {train[0]['id']!r}: the image has 1 x 1 pixels" in err
+    assert f"1 images of test items are images of training items: {test[0]['id']} = {train[1]['id']}" in err
+    assert f"test: items {test[1]['id']}, again are the same, with different answers" in err
+    assert "have the same right letter; chance is 50.0% (p = " in err
+    assert err.startswith("\n4 faults")
+
+
+def test_a_benchmark_with_and_without_training_items(monkeypatch, capsys, tmp_path):
+    write_blink(tmp_path, "blink_relative_reflectance")
+    name = "blink_relative_reflectance"
+    status, out, _ = check(monkeypatch, capsys, name, "--data", tmp_path)
+    assert status == 0
+    assert "3 options: 134 items; A40 B42 C52; one letter at most 38.8%, chance 33.3%" in out
+    assert "train: not looked at" in out
+    assert "tasktransfer build-train blink_relative_reflectance" in out
+    assert "note: Relative_Reflectance: these are the answers of 2024" in out
+    folder = write_training(tmp_path / "train")
+    rows = blink_rows_of(name)
+    (folder / "0_0.png").write_bytes(rows[9]["image_1"]["bytes"])
+    status, _, err = check(monkeypatch, capsys, name, "--data", tmp_path, "--training", folder)
+    assert status == 1
+    assert "val_Relative_Reflectance_10 = t0" in err
+
+
+def blink_rows_of(name):
+    from tasktransfer.tasks import BLINK_TASKS
+
+    return blink_rows(BLINK_TASKS[name])
+
+
+def test_videos_are_looked_at(monkeypatch, capsys, tmp_path):
+    write_vsi(tmp_path)
+    arguments = ("vsi_object_rel_direction", "--data", tmp_path, "--items", 9, "--frames", 4)
+    status, out, _ = check(monkeypatch, capsys, *arguments)
+    assert status == 0
+    assert "test: 9 items\n  2 options: 3 items" in out
+    assert "images: 4 in 9 items; sizes 32x24 to 32x24" in out
+
+
+def test_a_hub_dataset_is_described_in_a_file(monkeypatch, capsys, tmp_path):
+    lines = [{"q": f"Which {n}?", "pic": "a.png", "o": ["x", "y"], "a": "AB"[n % 2]} for n in range(6)]
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(
+        f"dataset: {tmp_path}\nsplits: {{test: test}}\n"
+        "columns: {question: q, images: [pic], choices: o, answer: a}\n"
+    )
+    status, out, _ = check(monkeypatch, capsys, spec)
+    assert (status, "2 options: 6 items; A3 B3" in out) == (0, True)
+    spec.write_text(f"dataset: {tmp_path}\ncolumn: {{question: q}}\n")
+    status, _, err = check(monkeypatch, capsys, spec)
+    assert status == 2
+    assert "columns: Field required; column: Extra inputs are not permitted" in err
+
+
+def test_what_is_no_task_is_refused(monkeypatch, capsys, tmp_path):
+    status, _, err = check(monkeypatch, capsys, "blink_jigsow")
+    assert (status, "did you mean 'blink_jigsaw'" in err) == (2, True)
+    status, _, err = check(monkeypatch, capsys, tmp_path)
+    assert (status, "a task is a folder with items.jsonl" in err) == (2, True)
+    status, _, err = check(monkeypatch, capsys, "blink_jigsaw", "--data", tmp_path)
+    assert (status, "hf download BLINK-Benchmark/BLINK Jigsaw/val-00000" in err) == (1, True)
