@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasktransfer.cli_study import add_study_commands
+from tasktransfer.cli_training import add_training_commands
 from tasktransfer.errors import InputError, OutputError, TaskTransferError
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def import_logs(
 
 
 add_study_commands(app)
+add_training_commands(app)
 
 
 def _analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:
