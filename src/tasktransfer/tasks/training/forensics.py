@@ -55,8 +55,7 @@ def _matched(source: Source, rng: np.random.Generator) -> Iterator[tuple[str, tu
         twins = made.get(PurePosixPath(real).stem, [])
         if len(twins) >= 3:
             order = [twins[index] for index in rng.permutation(len(twins))]
-            order.sort(key=lambda name: _rank(name, order))
-            yield real, tuple(order[:3])
+            yield real, tuple(sorted(order, key=lambda name: _rank(name, order))[:3])
 
 
 def _rank(name: str, order: list[str]) -> int:

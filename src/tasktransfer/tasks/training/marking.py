@@ -30,7 +30,8 @@ def marked(image: Image.Image, points: Mapping[str, Point]) -> Image.Image:
     draw = ImageDraw.Draw(copy)
     radius = marker_radius(image)
     font = ImageFont.load_default(size=2.4 * radius)
-    for name, (x, y) in points.items():
+    for name, place in points.items():
+        x, y = (round(value) for value in place)
         draw.ellipse(
             (x - radius, y - radius, x + radius, y + radius), outline=RED, width=max(2, round(radius / 4))
         )

@@ -10,6 +10,7 @@ recipe       ours: two frames between which the camera has turned 20 to 90 degre
              then moves; the displacement in the first camera's own x axis must agree, else the pair is left
              out. Turning a pair round turns its answer round, so the order of the frames is drawn.
              One pair a scene, then further ones.
+             Up is the direction across the cameras' x axes: they are taken to be held level.
 differs      BLINK's frames are said to be the first and the last of a video; angles there are not known to us.
 ============ ==================================================================================================
 """
@@ -71,15 +72,24 @@ def _pair(source: Source, scene: str, rng: np.random.Generator) -> tuple[str, st
 
 def turn(matrices: Matrix, i: int, j: int) -> float:
     """Degrees from camera `i` to camera `j` around the object; positive is counter-clockwise seen from above."""
-    up = -matrices[:, :3, 1].mean(0)
-    length = np.linalg.norm(up)
-    if length < 0.1:  # cameras stand on their heads as often as not: there is no above
+    up = _up(matrices)
+    if up is None:
         return 0.0
-    up = up / length
     centre = _meeting_point(matrices)
     flat = [arm - (arm @ up) * up for arm in (matrices[[i, j], :3, 3] - centre)]
     cross, dot = float(np.cross(flat[0], flat[1]) @ up), float(flat[0] @ flat[1])
     return float(np.degrees(np.arctan2(cross, dot)))
+
+
+def _up(matrices: Matrix) -> Matrix | None:
+    """The direction across all the cameras' x axes, which are level; None where there is no above."""
+    above = -matrices[:, :3, 1].mean(0)
+    if np.linalg.norm(above) < 0.1:  # cameras stand on their heads as often as not
+        return None
+    _, sizes, directions = np.linalg.svd(matrices[:, :3, 0])
+    if sizes[1] < 0.1 * sizes[0]:  # all look the same way: nothing tells level axes from tilted ones
+        return np.asarray(above / np.linalg.norm(above))
+    return np.asarray(directions[-1] * np.sign(directions[-1] @ above))
 
 
 def _meeting_point(matrices: Matrix) -> Matrix:

@@ -65,7 +65,7 @@ class Source:
         for name in names:
             if (self.root / name).exists():
                 return name
-        there = sorted(path.name for path in self.root.iterdir())
+        there = sorted(path.name for path in self.root.iterdir() if not path.name.startswith("."))
         looked = " or ".join(repr(name) for name in names)
         held = quoted(there) if there else "nothing"
         raise self.wrong(f"has no {looked}; it holds {held}")
@@ -77,7 +77,8 @@ class Source:
     def folders(self, name: str = ".") -> list[str]:
         """Sub-folders by name."""
         place = self.root / name
-        return sorted(self._relative(path) for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+        found = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+        return sorted(self._relative(path) for path in found if not path.name.startswith("."))
 
     def images(self, name: str = ".", *, deep: bool = False) -> list[str]:
         """Image files of a folder by name."""

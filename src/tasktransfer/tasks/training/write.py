@@ -2,8 +2,8 @@
 
 The folder is made under a temporary name beside its place and renamed when it is complete, so a folder of that
 name is a finished one. It holds ``items.jsonl`` with ``images/`` (the form of `tasktransfer.tasks.files`, all of
-the split ``train``), ``provenance.jsonl`` (the source files of each item) and ``card.json``. No time and no path of
-this machine is in it: the same source, seed and versions give the same bytes.
+the split ``train``), ``provenance.jsonl`` (the source files of each item) and ``card.json``. No time and no path
+of this machine is in it: the same source, seed and versions give the same bytes.
 """
 
 from __future__ import annotations
