@@ -35,7 +35,7 @@ def scene(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
 def on_white(seed: int) -> Image.Image:
     """The hard case: an oval of noise on white, like a product picture."""
     rng = np.random.default_rng(seed)
-    image, inner = np.full((240, 320, 3), 255, np.uint8), np.asarray(scene(seed))
+    image, inner = np.full((240, 320, 3), 255, np.uint8), np.asarray(scene(seed, (160, 120)).resize((320, 240)))
     (y, x), (tall, wide) = rng.integers((105, 145), (135, 175)), rng.integers((40, 50), (100, 130))
     rows, columns = np.mgrid[:240, :320]
     inside = ((rows - y) / tall) ** 2 + ((columns - x) / wide) ** 2 < 1
@@ -62,13 +62,13 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [scene(seed) for seed in range(60)]
+    return [scene(seed) for seed in range(40)]
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_picture_is_known_again_and_no_other(scenes, change):
     found = near(image_hashes([CHANGES[change](image) for image in scenes]), image_hashes(scenes))
-    assert found[:, :2].tolist() == [[k, k] for k in range(60)]
+    assert found[:, :2].tolist() == [[k, k] for k in range(40)]
 
 
 def test_all_changes_at_once_are_mostly_seen_through(scenes):
@@ -78,14 +78,14 @@ def test_all_changes_at_once_are_mostly_seen_through(scenes):
 
     found = near(image_hashes([changed(image) for image in scenes]), image_hashes(scenes))
     assert (found[:, 0] == found[:, 1]).all()
-    assert len(found) >= 54
+    assert len(found) >= 36
 
 
 def test_what_is_out_of_reach_is_not_found(scenes):
     mirrored = image_hashes([ImageOps.mirror(image) for image in scenes])
     cropped = image_hashes([image.crop((32, 24, 288, 216)) for image in scenes])
     assert len(near(mirrored, image_hashes(scenes))) == 0
-    assert len(near(cropped, image_hashes(scenes))) < 6  # said in the module: no crops
+    assert len(near(cropped, image_hashes(scenes))) < 4  # said in the module: no crops
 
 
 def test_pictures_of_one_outline_are_kept_apart():
@@ -103,7 +103,7 @@ def test_a_jigsaws_black_quarter_does_not_make_pictures_alike(scenes):
 
     holes = [without_quarter(image) for image in scenes]
     found = near(image_hashes([image.resize((400, 300)) for image in holes]), image_hashes(holes))
-    assert found[:, :2].tolist() == [[k, k] for k in range(60)]
+    assert found[:, :2].tolist() == [[k, k] for k in range(40)]
 
 
 def test_flat_pictures_are_near_nothing():
