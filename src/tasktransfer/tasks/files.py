@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.pictures import Pictures
 from tasktransfer.tasks.scoring import answer_fault, find_scorer
 
 __all__ = ["SPLITS", "FolderTask", "read_folder_task"]
@@ -52,7 +54,7 @@ class FolderTask:
 
     def require(self, split: str, n_items: int) -> None:
         """Raise `InputError` where a split has fewer items."""
-        found = sum(row["split"] == split for row in self.rows)
+        found = self.count(split)
         if found < n_items:
             raise InputError(f"{self.folder}: has {found} items of split {split!r}, {n_items} are asked for")
 
@@ -66,19 +68,16 @@ class FolderTask:
                 whole.update(hashlib.sha256((self.folder / name).read_bytes()).digest())
         return whole.hexdigest()
 
-    def _item(self, row: dict[str, Any]) -> Item:
-        from PIL import Image
+    def count(self, split: str) -> int:
+        """How many items a split has."""
+        return sum(row["split"] == split for row in self.rows)
 
-        images = []
-        for name in row["images"]:
-            try:
-                with Image.open(self.folder / name) as image:
-                    images.append(image.convert("RGB"))
-            except OSError as error:
-                raise InputError(f"{self.folder / name}: not a readable image ({error})") from error
+    def _item(self, row: dict[str, Any]) -> Item:
+        paths = tuple(self.folder / name for name in row["images"])
+        wheres = tuple(f"{path}, item {row['id']!r}" for path in paths)
         return Item(
             id=row["id"],
-            images=tuple(images),
+            images=Pictures(paths, wheres).check(),
             question=row["question"],
             choices=tuple(row["choices"]),
             answer=row["answer"],
@@ -87,8 +86,15 @@ class FolderTask:
         )
 
 
-def read_folder_task(folder: Path) -> FolderTask:
+def read_folder_task(folder: Path, *, split: str | None = None) -> FolderTask:
     """Check a folder without opening an image.
+
+    Parameters
+    ----------
+    folder
+        It holds ``items.jsonl``.
+    split
+        The split of all items where none names one; None divides them.
 
     Raises
     ------
@@ -115,7 +121,7 @@ def read_folder_task(folder: Path) -> FolderTask:
         more = f"\n... and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
         raise InputError("\n".join(faults[:_FAULTS_TOLD]) + more)
     if not any("split" in row for row in rows):
-        rows = _divided(rows)
+        rows = _divided(rows) if split is None else [{**row, "split": split} for row in rows]
     defaults = {"choices": [], "is_video": False}
     return FolderTask(folder, tuple(defaults | row for row in rows))
 
@@ -170,7 +176,7 @@ def _scorer_faults(row: dict[str, Any]) -> Iterator[str]:
 
 def _faults_together(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     ids = [row.get("id") for row in rows]
-    twice = sorted({str(name) for name in ids if ids.count(name) > 1})
+    twice = sorted(str(name) for name, times in Counter(map(str, ids)).items() if times > 1)
     if not rows:
         yield "holds no items"
     if twice:

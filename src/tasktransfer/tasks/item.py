@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ class Item:
     id
         Stable and unique within its task: paired tests depend on it.
     images
-        RGB, in the order in which the question names them; frames in order of time when `is_video`.
+        RGB, in the order in which the question names them; frames in order of time when `is_video`. Decoded
+        ones, or a sequence that decodes them when it is read.
     question
         Text without the options.
     choices
@@ -35,7 +37,7 @@ class Item:
     """
 
     id: str
-    images: tuple[Image, ...]
+    images: Sequence[Image]
     question: str
     choices: tuple[str, ...]
     answer: str

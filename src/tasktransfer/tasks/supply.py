@@ -1,25 +1,32 @@
-"""Where the items of a task come from: the drawn world, a folder, or a function of one's own."""
+"""Where the items of a task come from: the drawn world, a benchmark, a folder, a Hub dataset, or a function."""
 
 from __future__ import annotations
 
 import hashlib
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tasktransfer.errors import InputError, closest
-from tasktransfer.tasks.files import read_folder_task
+from tasktransfer.tasks.benchmarks import BENCHMARK_TASKS, Benchmark, open_benchmark
+from tasktransfer.tasks.files import SPLITS, read_folder_task
+from tasktransfer.tasks.hub_dataset import HubDataset, read_hub_dataset
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.open_form import NEEDS_OPTIONS, OPEN_SUFFIX, as_open, closed_name
 from tasktransfer.tasks.toyworld import TOY_TASKS
 
-__all__ = ["KNOWN_TASKS", "Supply", "open_task"]
+__all__ = ["KNOWN_TASKS", "Supply", "missing", "open_task"]
 
-KNOWN_TASKS = tuple(TOY_TASKS)
+KNOWN_TASKS = (*TOY_TASKS, *BENCHMARK_TASKS)
 _PROBE = 16
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _endless(_split: str) -> int | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -30,21 +37,54 @@ class Supply:
     ----------
     name
         As the study calls it.
-    label_version
-        Which release of the answers it gives; empty where there is but one.
+    version
+        Which release of the answers it gives, or what tells it once the data have been opened; empty where there
+        is but one.
     draw
         ``(split, n_items)`` -> the items, always the same ones.
     digest
         ``(split, n_items)`` -> what identifies those items, whatever place they come from.
+    available
+        ``split`` -> how many items there are; None where any number can be drawn.
+    is_benchmark
+        Its test items are a fixed set: asking for more means all of them.
+    tell
+        What should be known of the data, in sentences; none before they have been opened.
     """
 
     name: str
-    label_version: str
+    version: str | Callable[[], str]
     draw: Callable[[str, int], list[Item]]
     digest: Callable[[str, int], str]
+    available: Callable[[str], int | None] = _endless
+    is_benchmark: bool = False
+    tell: Callable[[], Sequence[str]] = tuple
+
+    @property
+    def label_version(self) -> str:
+        """Which release of the answers it gives."""
+        return self.version if isinstance(self.version, str) else self.version()
+
+    def n_items(self, split: str, asked: int) -> int:
+        """How many items are had when so many are asked for.
+
+        All test items of a benchmark where it has fewer. Training items are never fewer than asked: sources of
+        different size would pass for transfer, so `draw` refuses.
+        """
+        there = self.available(split) if self.is_benchmark and split == "test" else None
+        return asked if there is None else min(asked, there)
 
 
-def open_task(name: str, place: str | None = None, *, seed: int = 0) -> Supply:
+def open_task(
+    name: str,
+    place: str | HubDataset | None = None,
+    *,
+    seed: int = 0,
+    data: Path | None = None,
+    training: Path | None = None,
+    frames: int = 32,
+    strict: bool = False,
+) -> Supply:
     """Find a task: one of `KNOWN_TASKS`, or what `place` names.
 
     Parameters
@@ -53,10 +93,19 @@ def open_task(name: str, place: str | None = None, *, seed: int = 0) -> Supply:
         The name used in tables; with the suffix `OPEN_SUFFIX` the task is asked openly, see
         `tasktransfer.tasks.open_form`.
     place
-        A folder with ``items.jsonl``, or ``module:function`` with the signature
-        ``function(split, n_items, *, seed) -> list[Item]``.
+        A folder with ``items.jsonl``; ``module:function`` with the signature
+        ``function(split, n_items, *, seed) -> list[Item]``; or a Hub dataset with its columns.
     seed
         Seed of whatever is drawn.
+    data
+        The local copy of a benchmark or Hub dataset, in the layout of its repository; None asks the Hub's cache,
+        then the Hub. Nothing is read before it is needed.
+    training
+        A folder with ``items.jsonl``: the training items of a benchmark, which has none of its own.
+    frames
+        Frames taken of each video of VSI-Bench.
+    strict
+        Score numbers of VSI-Bench by the strict relative accuracy.
 
     Raises
     ------
@@ -64,13 +113,45 @@ def open_task(name: str, place: str | None = None, *, seed: int = 0) -> Supply:
         The name is unknown, or the place holds no task.
     """
     if name.endswith(OPEN_SUFFIX):
-        return _asked_openly(name, open_task(closed_name(name), place, seed=seed))
+        how: dict[str, Any] = {"data": data, "training": training, "frames": frames, "strict": strict}
+        return _asked_openly(name, open_task(closed_name(name), place, seed=seed, **how))
+    if place is None and name in BENCHMARK_TASKS:
+        scorer = "mra-strict" if strict else "mra"
+        return _benchmark(open_benchmark(name, data, training, n_frames=frames, scorer=scorer))
     if place is None:
         return _drawn(name, seed)
+    if isinstance(place, HubDataset):
+        found = read_hub_dataset(name, place, data)
+        return Supply(name, "", found.draw, found.digest, found.count)
     if _FUNCTION.fullmatch(place):
         return _own_function(name, place, seed)
     task = read_folder_task(Path(place))
-    return Supply(name, "", task.draw, task.digest)
+    return Supply(name, "", task.draw, task.digest, task.count)
+
+
+def missing(
+    name: str,
+    place: str | HubDataset | None = None,
+    *,
+    splits: Sequence[str] = SPLITS,
+    data: Path | None = None,
+    training: Path | None = None,
+) -> str | None:
+    """Say what a task lacks and the command that gets it, without network; None where nothing is missing.
+
+    Cheap: files are looked for, not read. Folders and functions of one's own lack nothing that a command gets.
+    """
+    if place is None and closed_name(name) in BENCHMARK_TASKS:
+        return open_benchmark(closed_name(name), data, training).missing(splits)
+    if isinstance(place, HubDataset):
+        return place.missing(data, splits)
+    return None
+
+
+def _benchmark(task: Benchmark) -> Supply:
+    return Supply(
+        task.name, task.label_version, task.draw, task.digest, task.count, is_benchmark=True, tell=task.notes
+    )
 
 
 def _asked_openly(name: str, closed: Supply) -> Supply:

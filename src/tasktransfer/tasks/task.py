@@ -40,6 +40,10 @@ class Task:
         How often each letter is the right answer; sums to `n_items`.
     label_version
         Which release of the answers `letter_counts` describes.
+    n_images
+        Images of each item; None where it varies or is not known.
+    n_hidden
+        Items of a split whose answers were never released.
     """
 
     name: str
@@ -51,8 +55,15 @@ class Task:
     human: float | None
     letter_counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     label_version: str = ""
+    n_images: int | None = None
+    n_hidden: int | None = None
 
     @property
     def chance(self) -> float:
         """Expected accuracy of a uniform guess; 0 where there is nothing to choose from."""
         return 1 / self.n_choices if self.n_choices else 0.0
+
+    @property
+    def majority(self) -> float | None:
+        """Accuracy of always giving the most frequent letter; None where the letters are not known."""
+        return max(self.letter_counts.values()) / sum(self.letter_counts.values()) if self.letter_counts else None

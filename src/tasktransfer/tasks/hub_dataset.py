@@ -1,0 +1,220 @@
+"""A Hub dataset, or a folder of tables, as a task: which columns hold what.
+
+======== ======================================================================================================
+dataset  ``org/name`` on the Hub, or a folder with parquet, jsonl or csv files
+config   a part of the dataset: a folder, or the beginning of file names
+revision a commit, tag or branch of the Hub; a commit needs no network once the files are in the cache
+splits   ``train`` and ``test`` of a study -> split of the dataset, or a file pattern such as ``data/dev*.parquet``
+columns  ``question``, ``answer``; ``images``, ``choices``, ``id`` where there are any
+answers  how answers are given: ``letter``, ``index`` (from 0) or ``text``; read off the data when not said
+scorer   how answers without options are scored
+======== ======================================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasktransfer.errors import InputError, quoted
+from tasktransfer.tasks.hub_files import download_command
+from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.table_items import Columns, TableItems, read_table
+
+__all__ = ["HubDataset", "HubTask", "read_hub_dataset"]
+
+ENDINGS = (".parquet", ".jsonl", ".csv")
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
+
+
+class HubDataset(BaseModel):
+    """Where the tables are and what their columns hold; see the module's table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str = Field(min_length=1)
+    config: str | None = None
+    revision: str | None = None
+    splits: dict[Literal["train", "test"], str] = {"train": "train", "test": "test"}
+    columns: Columns
+    answers: Literal["letter", "index", "text"] | None = None
+    scorer: str = ""
+
+    @property
+    def folder(self) -> Path | None:
+        """The dataset as a folder; None where it is a name on the Hub."""
+        path = Path(self.dataset).expanduser()
+        looks_local = self.dataset.startswith((".", "/", "~")) or self.dataset.count("/") != 1
+        return path if path.is_dir() or looks_local else None
+
+    def files(self, split: str, data: Path | None, *, network: bool = True) -> list[Path]:
+        """The files of a study's split: in the folder or copy, in the Hub's cache, from the Hub.
+
+        Raises
+        ------
+        InputError
+            There are none, or shards of them are missing.
+        """
+        wanted = self.splits.get(split)  # type: ignore[call-overload]
+        if wanted is None:
+            raise InputError(f"{self.dataset}: no {split!r} under 'splits', which has {quoted(self.splits)}")
+        folder = data or self.folder or self._cached()
+        tables = _listed(folder)
+        found = _matching(tables, wanted, self.config)
+        lost = _lost_shards(found)
+        if folder and found and not lost:
+            return [folder / name for name in found]
+        if network and not (data or self.folder):
+            return self._downloaded(wanted)
+        what = f"not all shards of split {wanted!r}: {quoted(lost)}" if lost else f"no file of split {wanted!r}"
+        part = f" in config {self.config!r}" if self.config else ""
+        there = f"; its tables are {quoted(tables) or 'none'}" if folder else ""
+        get = "" if self.folder else f"; get it with: {self.command(data)}"
+        place = folder if data or self.folder else f"{self.dataset}: the local Hub cache"
+        raise InputError(f"{place} has {what}{part}{there}{get}")
+
+    def missing(self, data: Path | None, splits: Sequence[str]) -> str | None:
+        """What lacks for some of a study's splits, without network."""
+        told = []
+        for split in splits:
+            if split in self.splits:
+                try:
+                    self.files(split, data, network=False)
+                except InputError as error:
+                    told.append(str(error))
+        return "\n".join(told) or None
+
+    def command(self, data: Path | None) -> str:
+        """The command that fetches the dataset."""
+        return download_command(self.dataset, self.revision, data)
+
+    def _cached(self) -> Path | None:
+        """The dataset's folder in the Hub's cache, without network; perhaps not all of it is there."""
+        try:
+            from huggingface_hub import snapshot_download
+        except ImportError:
+            return None
+        try:
+            return Path(
+                snapshot_download(self.dataset, repo_type="dataset", revision=self.revision, local_files_only=True)
+            )
+        except (OSError, ValueError):
+            return None
+
+    def _downloaded(self, wanted: str) -> list[Path]:
+        try:
+            from huggingface_hub import HfApi, hf_hub_download
+        except ImportError as error:
+            raise InputError(
+                f"{self.dataset}: huggingface_hub is not installed: pip install 'tasktransfer[hub]'"
+            ) from error
+        try:
+            names = HfApi().list_repo_files(self.dataset, repo_type="dataset", revision=self.revision)
+            found = _matching([name for name in names if name.endswith(ENDINGS)], wanted, self.config)
+            if not found:
+                tables = quoted([name for name in names if name.endswith(ENDINGS)])
+                raise InputError(f"{self.dataset}: has no file of split {wanted!r}; its tables are {tables}")
+            return [
+                Path(hf_hub_download(self.dataset, name, repo_type="dataset", revision=self.revision))
+                for name in found
+            ]
+        except InputError:
+            raise
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"{self.dataset}: cannot be had from the Hub ({reason}); get it with: {self.command(None)}"
+            ) from error
+
+
+class HubTask:
+    """The items of a Hub dataset; a split's tables are read when it is first asked for."""
+
+    def __init__(self, name: str, source: HubDataset, data: Path | None) -> None:
+        self.name, self.source, self.data = name, source, data
+        self._splits: dict[str, TableItems] = {}
+
+    def draw(self, split: str, n_items: int) -> list[Item]:
+        """The first items of a split; raises where it has fewer."""
+        return self._split(split).draw(n_items)
+
+    def digest(self, split: str, n_items: int) -> str:
+        """What identifies those items."""
+        return self._split(split).digest(n_items)
+
+    def count(self, split: str) -> int:
+        """How many items a split has."""
+        return len(self._split(split))
+
+    def _split(self, split: str) -> TableItems:
+        if split not in self._splits:
+            files = self.source.files(split, self.data)
+            self._splits[split] = read_table(
+                files, self.source.columns, split=split, answers=self.source.answers, scorer=self.source.scorer
+            )
+        return self._splits[split]
+
+
+def read_hub_dataset(name: str, source: HubDataset, data: Path | None) -> HubTask:
+    """A Hub dataset as a task, with nothing read yet.
+
+    Parameters
+    ----------
+    name
+        As the study calls it.
+    source
+        Where it is and what its columns hold.
+    data
+        A local copy in the layout of its repository.
+    """
+    return HubTask(name, source, data)
+
+
+def _listed(folder: Path | None) -> list[str]:
+    """The tables of a folder, by their paths in it."""
+    if folder is None or not folder.is_dir():
+        return []
+    found = [path for path in folder.rglob("*") if path.suffix in ENDINGS and path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in found]
+    return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
+
+
+def _matching(names: Sequence[str], wanted: str, config: str | None) -> list[str]:
+    """The files of a split: those that a pattern fits, else those that bear its name.
+
+    >>> _matching(["data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"], "test", None)
+    ['data/test-00000-of-00001.parquet']
+    >>> _matching(["a/test.csv", "b/test.csv", "b/test_small.csv"], "test", "b")
+    ['b/test.csv']
+    """
+    if "*" in wanted or wanted.endswith(ENDINGS):
+        return sorted(name for name in names if fnmatch(name, wanted))
+    named = []
+    for name in names:
+        parts = re.sub(r"\.\w+$", "", name).split("/")
+        last = _SHARD.sub("", parts[-1])
+        folders = parts[:-1]
+        plain = [last, *folders, *([last.removeprefix(f"{config}-").removeprefix(f"{config}_")] if config else [])]
+        of_config = config is None or config in folders or last.startswith((f"{config}-", f"{config}_"))
+        if wanted in plain and of_config:
+            named.append(name)
+    return sorted(named)
+
+
+def _lost_shards(names: Sequence[str]) -> list[str]:
+    """Shards that the names of others promise: ``-00001-of-00003``."""
+    there = set(names)
+    lost = []
+    for name in names:
+        stem, dot, ending = name.rpartition(".")
+        match = _SHARD.search(stem)
+        for number in range(int(match[2])) if match else ():
+            sibling = f"{_SHARD.sub('', stem)}-{number:05d}-of-{match[2] if match else ''}{dot}{ending}"
+            if sibling not in there:
+                lost.append(sibling)
+    return sorted(set(lost))

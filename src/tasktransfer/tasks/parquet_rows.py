@@ -1,0 +1,82 @@
+"""Rows of a parquet file, a few at a time; a file that cannot be read is told by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasktransfer.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+__all__ = ["columns_of", "is_image", "read_rows", "row_count"]
+
+_BATCH = 32
+
+
+def columns_of(path: Path) -> pa.Schema:
+    """The columns of a file and what they hold.
+
+    Raises
+    ------
+    InputError
+        It is no readable parquet file.
+    """
+    with _opened(path) as file:
+        return file.schema_arrow
+
+
+def row_count(path: Path) -> int:
+    """How many rows a file has, from its footer."""
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def is_image(kind: pa.DataType) -> bool:
+    """Whether a column holds images as Hub datasets store them: bytes and path."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_struct(kind)) and {"bytes", "path"} <= {part.name for part in kind}
+
+
+def read_rows(path: Path, columns: Sequence[str], n_rows: int | None = None) -> Iterator[dict[str, Any]]:
+    """The first rows of some columns; what follows them is not read.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    import pyarrow as pa
+
+    taken = 0
+    with _opened(path) as file:
+        try:
+            for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
+                for row in batch.to_pylist():
+                    if n_rows is not None and taken >= n_rows:
+                        return
+                    taken += 1
+                    yield row
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path}: damaged after row {taken} ({_first_line(error)})") from error
+
+
+def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{path}: not a readable parquet file, cut short perhaps ({_first_line(error)}); delete it and get it "
+            f"again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
