@@ -69,7 +69,7 @@ def test_the_scorer_of_an_item_reaches_its_mark_and_its_lesson(forms, bench):
 
 
 def test_an_unknown_open_task_is_told_by_the_study():
-    from tasktransfer.study.spec import check_study
+    from tasktransfer.study.study_file import check_study
 
     good = "name: x\nmodels: {toy: toy}\nseeds: [0]\nitems: {source: 2, target: 2}\n"
     with pytest.raises(InputError, match=r"unknown task 'toy_countng \(open\)'"):

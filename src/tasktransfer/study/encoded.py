@@ -42,10 +42,7 @@ def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
         tensors[f"{field}.ends"] = torch.tensor([0, *(part.shape[axis] for part in parts)]).cumsum(0)
     for number, prompt in enumerate(prompts):  # rotations share the images of their item
         tensors |= {name: value.contiguous() for name, value in _images(number, prompt)}
-    rows = [
-        [prompt.item, prompt.scorer, [prompt.answer, *(one.answer for one in prompt.rotated)]]
-        for prompt in prompts
-    ]
+    rows = [[p.item, [p.answer, *(one.answer for one in p.rotated)], p.scorer] for p in prompts]
     told = {"form": _FORM, "items": json.dumps(rows)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
@@ -101,24 +98,15 @@ def _prompts(rows: list[Any], tensors: dict[str, torch.Tensor]) -> list[Prompt]:
             _, digits, key = name.split(".", 2)
             pixels.setdefault(int(digits), {})[key] = tensors[name]
     found, place = [], 0
-    for number, (item, scorer, answers) in enumerate(rows):
+    for number, (item, answers, scorer) in enumerate(rows):
         features = tensors.get(f"features.{number}")
         kept = None if features is not None else pixels.get(number, {})
         group: list[Prompt] = []
         for answer in reversed(answers):  # the first last: it holds the others
             fields = {field: columns[field][place + len(answers) - 1 - len(group)] for field in _RAGGED}
             rotated = tuple(reversed(group)) if len(group) == len(answers) - 1 else ()
-            group.append(
-                Prompt(
-                    item=item,
-                    answer=answer,
-                    scorer=scorer,
-                    features_NDH=features,
-                    pixels=kept,
-                    rotated=rotated,
-                    **fields,
-                )
-            )
+            images = {"features_NDH": features, "pixels": kept}
+            group.append(Prompt(item=item, answer=answer, rotated=rotated, scorer=scorer, **images, **fields))
         found.append(group[-1])
         place += len(answers)
     return found

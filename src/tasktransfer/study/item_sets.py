@@ -94,26 +94,28 @@ class _Finder:
         """A benchmark's local copy and a task's training folder."""
         benchmark = benchmark_of(closed_name(name))
         data = self.study.data.get(benchmark) if benchmark else None
-        training = self.study.training.get(closed_name(name))
+        training = self.study.training.get(name) or self.study.training.get(closed_name(name))
         return {"data": Path(data) if data else None, "training": Path(training) if training else None}
 
     def _missing(self, name: str, split: str) -> str | None:
-        return missing(name, self.study.place_of(closed_name(name)), splits=(split,), **self._places(name))
+        return missing(name, self.study.place_of(name), splits=(split,), **self._places(name))
 
     def _expected(self, name: str, split: str) -> ItemSet:
         """What a benchmark is known to hold, or what was asked for, of items that are not here."""
-        expected = expected_items(closed_name(name)) if benchmark_of(closed_name(name)) else None
+        closed = closed_name(name)
+        expected = expected_items(closed) if benchmark_of(closed) else None
         asked = self.study.items.source if split == "train" else self.study.items.target
         there = expected.n_items if expected and split == "test" else None
         n_items = min(filter(None, (asked, there)), default=0)
-        return ItemSet(name, split, n_items, "not here", expected.has_options if expected else True, "")
+        has_options = closed == name and (expected.has_options if expected else True)
+        return ItemSet(name, split, n_items, "not here", has_options, "")
 
     def _at_hand(self, name: str, split: str) -> ItemSet:
         if name not in self.supplies:
             video = self.study.video
             self.supplies[name] = open_task(
                 name,
-                self.study.place_of(closed_name(name)),
+                self.study.place_of(name),
                 seed=self.study.data_seed,
                 frames=video.frames,
                 strict=video.strict,

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tasktransfer.tasks.hub_dataset import HubDataset
+from tasktransfer.tasks.open_form import closed_name
 
 __all__ = [
     "BENCHMARKS",
@@ -189,7 +190,7 @@ class Study(_Part):
 
     def place_of(self, task: str) -> str | HubDataset | None:
         """Where a task of one's own is; None for a built-in one."""
-        return self.tasks.get(task) or self.datasets.get(task)
+        return self.tasks.get(closed_name(task)) or self.datasets.get(closed_name(task))
 
 
 def study_text(study: Study) -> str:

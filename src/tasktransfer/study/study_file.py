@@ -176,7 +176,7 @@ def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault
             yield Fault(("tasks", name), f"no such folder: {place}")
     for name in _mapping(values, "training"):
         sources = [source for source in _list(values, "sources") if isinstance(source, str)]
-        if name not in sources:
+        if name not in {*sources, *map(closed_name, sources)}:
             yield Fault(("training", str(name)), f"is no source of this study{closest(str(name), sources)}")
     for name, choice in _mapping(values, "models").items():
         weights = choice.get("weights") if isinstance(choice, dict) else None

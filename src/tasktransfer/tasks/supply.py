@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tasktransfer.errors import InputError, closest
 from tasktransfer.tasks.benchmarks import BENCHMARK_TASKS, Benchmark, open_benchmark
@@ -112,10 +113,8 @@ def open_task(
         The name is unknown, or the place holds no task.
     """
     if name.endswith(OPEN_SUFFIX):
-        closed = open_task(
-            closed_name(name), place, seed=seed, data=data, training=training, frames=frames, strict=strict
-        )
-        return _asked_openly(name, closed)
+        how: dict[str, Any] = {"data": data, "training": training, "frames": frames, "strict": strict}
+        return _asked_openly(name, open_task(closed_name(name), place, seed=seed, **how))
     if place is None and name in BENCHMARK_TASKS:
         scorer = "mra-strict" if strict else "mra"
         return _benchmark(open_benchmark(name, data, training, n_frames=frames, scorer=scorer))
@@ -142,9 +141,8 @@ def missing(
 
     Cheap: files are looked for, not read. Folders and functions of one's own lack nothing that a command gets.
     """
-    closed = closed_name(name)
-    if place is None and closed in BENCHMARK_TASKS:
-        return open_benchmark(closed, data, training).missing(splits)
+    if place is None and closed_name(name) in BENCHMARK_TASKS:
+        return open_benchmark(closed_name(name), data, training).missing(splits)
     if isinstance(place, HubDataset):
         return place.missing(data, splits)
     return None
