@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MARGINS", "Batch", "generate", "hidden_states", "margin", "option_likelihoods", "pad"]
 
-MARGINS = {"float32": 1e-3, "bfloat16": 0.5}
+MARGINS = {"float32": 1e-3, "bfloat16": 0.25}
 TOKENS = 16384
 
 Answer = TypeVar("Answer")

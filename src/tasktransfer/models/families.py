@@ -220,7 +220,7 @@ def family_of(folder: Path, name: str | None = None) -> Family:
     if model_type in FAMILIES:
         return FAMILIES[model_type]
     hint, known = closest(model_type, FAMILIES), ", ".join(FAMILIES)
-    if not hint and not any("vision" in key for key in told):
+    if not any("vision" in key for key in told):
         raise InputError(f"{config}: {model_type!r} is a model without vision; known with vision are {known}")
     raise InputError(f"{config}: model_type {model_type!r}{hint} is not supported; known are {known}")
 

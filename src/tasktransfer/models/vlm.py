@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.errors import InputError, SettingsError, TaskTransferError
 from tasktransfer.models.families import Family, Pixels, family_of
 from tasktransfer.models.toy import WEIGHTS
 
@@ -171,6 +171,8 @@ def load_model(
             **_placing(found, dtype, device, quantised),
         )
         processor = found.load_processor(folder)
+    except TaskTransferError:
+        raise
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
     missing = sorted(told["missing_keys"])
@@ -179,8 +181,12 @@ def load_model(
     if pixels is not None and found.limit_pixels is not None:
         found.limit_pixels(processor, model.config, pixels)
     model.requires_grad_(False)
-    placed = model if quantised else model.to(device)
-    return Vlm(placed.eval(), processor, found, quantised)
+    if not quantised:
+        model = model.to(device)
+    for module in model.modules() if quantised else ():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # packed for inference, weights pass no gradient on
+            module.support_avx512bf16_for_cpu = False
+    return Vlm(model.eval(), processor, found, quantised)
 
 
 def _check_settings(folder: Path, family: Family, dtype: str, pixels: Pixels | None) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_prompts", "write_prompts"]
 
-_FORM = "3"  # of the file; raised when it changes
+_FORM = 3  # of the file; raised when it changes
 # field of Prompt -> the axis along which items differ in length
 _RAGGED = {"ids_L": 0, "positions_PL": 1, "option_ids_K": 0, "target_ids_A": 0}
 
@@ -43,7 +43,7 @@ def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
     for number, prompt in enumerate(prompts):  # rotations share the images of their item
         tensors |= {name: value.contiguous() for name, value in _images(number, prompt)}
     rows = [[p.item, [p.answer, *(one.answer for one in p.rotated)], p.scorer] for p in prompts]
-    told = {"form": _FORM, "items": json.dumps(rows)}
+    told = {"items": json.dumps({"form": _FORM, "rows": rows})}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
@@ -74,11 +74,11 @@ def read_prompts(path: Path) -> list[Prompt]:
 
     try:
         with safe_open(path, framework="pt") as handle:
-            told = handle.metadata() or {}
-            if told.get("form") != _FORM:
+            told = json.loads((handle.metadata() or {}).get("items", "[]"))
+            if not isinstance(told, dict) or told.get("form") != _FORM:
                 raise InputError(f"{path}: the encoded items are of another version; delete the file")
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-            return _prompts(json.loads(told["items"]), tensors)
+            return _prompts(told["rows"], tensors)
     except (SafetensorError, OSError, KeyError, TypeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
