@@ -52,12 +52,22 @@ def plan(
     study: StudyFile,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Tell what is finished there.")] = None,
     sets: Sets = None,
+    tflops: Annotated[float, typer.Option(help="Rate that a device keeps up, for the hours.", min=0.1)] = 200.0,
 ) -> None:
-    """Check a study and list its cells, without computing anything."""
+    """Check a study, list its cells, what is missing and what it will cost; nothing is computed or fetched."""
     from tasktransfer.study.run import plan_study
     from tasktransfer.study.study_file import load_study
 
-    _tell_plan(plan_study(load_study(study, overrides=sets or ())), out)
+    planned = plan_study(load_study(study, overrides=sets or ()), here_only=True)
+    _tell_plan(planned, out)
+    _tell_costs(planned, tflops)
+    if planned.missing:
+        typer.echo("\nNot on this machine:")
+        for sentence in planned.missing:
+            typer.echo(f"  {sentence}")
+        typer.echo(
+            "`run` downloads weights and benchmarks that are on the Hub; the rest has to be there before it."
+        )
 
 
 def run(
@@ -146,6 +156,19 @@ def _report(folder: Path) -> None:
     for finding in find_findings(analysis):
         typer.echo(f"{finding.title}. {finding.text}")
     typer.echo(f"\nReport: {page}")
+
+
+def _tell_costs(planned: Plan, tflops: float) -> None:
+    """Memory, disk and hours of the models whose checkpoint is known."""
+    from tasktransfer.study.estimate import estimates
+
+    for cost in estimates(planned, tflops=tflops):
+        whence = "counted from the pictures" if cost.counted else "pictures of the usual size assumed"
+        typer.echo(
+            f"{cost.model}: {cost.memory:.0f} GB on a device, {cost.disk:.0f} GB of disk; {cost.training:.1f} h "
+            f"to train {cost.n_trained} cells and {cost.asking:.1f} h to ask, on one device at {tflops:g} TFLOP/s "
+            f"({whence}; an estimate)"
+        )
 
 
 def _tell_plan(planned: Plan, folder: Path | None) -> None:

@@ -5,8 +5,8 @@ for its backward pass. It leaves out the workspace of kernels, the allocator's s
 a tenth to a fifth should stay free. Operations are those of linear maps and attention; a multiply-add is two.
 
 What a decoder layer keeps for the backward pass was measured through saved-tensor hooks on random Qwen2.5-VL
-decoders with masked attention (torch 2.13, transformers 5.23, CPU): a whole number of bytes per token for each unit
-of the hidden and of the intermediate size. A test measures it again.
+decoders with masked attention (torch 2.13, transformers 5.23, CPU): a whole number of bytes per token for each
+unit of the hidden and of the intermediate size. A test measures it again.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def memory(
     weights = row.parameters.all * size - (int(maps * (size - _NF4_BYTES)) if method == "qlora" else 0)
     trained = {
         "none": 0,
-        "full": 3 * row.parameters.language * size,  # gradient and two moments, in the format of the weights
+        # gradient and two moments in float32; beside weights in bfloat16 also the weight and its own gradient
+        "full": row.parameters.language * (12 if dtype == "float32" else 18),
     }.get(method, 16 * lora_parameters(row, r, layers)[0])  # weight, gradient and two moments in float32
     words = answers * text.vocabulary * (size + 12)  # logits, and in float32 those, their softmax and its gradient
     wide = max(text.hidden, text.heads * text.head_size)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tasktransfer.errors import InputError
 from tasktransfer.study.names import slug
 from tasktransfer.study.spec import Study
-from tasktransfer.tasks.benchmarks import benchmark_of, expected_items
+from tasktransfer.tasks.benchmarks import benchmark_of, download_of, expected_items
 from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.supply import Supply, missing, open_task
 
@@ -63,7 +63,7 @@ def find_item_sets(study: Study, *, here_only: bool) -> ItemSets:
     targets = finder.find("test", study.targets)
     if finder.faults:
         raise InputError("\n".join(dict.fromkeys(finder.faults)))
-    return ItemSets(finder.supplies, sources, targets, tuple(dict.fromkeys(finder.missing)))
+    return ItemSets(finder.supplies, sources, targets, finder.told())
 
 
 class _Finder:
@@ -73,7 +73,19 @@ class _Finder:
         self.study, self.here_only = study, here_only
         self.supplies: dict[str, Supply] = {}
         self.faults: list[str] = []
-        self.missing: list[str] = []
+        self.absent: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
+
+    def told(self) -> tuple[str, ...]:
+        """What is not here; the test items of a benchmark in one sentence, since one command gets them."""
+        sentences = []
+        for (split, benchmark), absent in self.absent.items():
+            if benchmark and split == "test" and len(absent) > 1:
+                data = self.study.data.get(benchmark)  # type: ignore[call-overload]
+                command = download_of(benchmark, Path(data) if data else None)
+                sentences.append(f"the items of {len(absent)} targets of {benchmark}: {command}")
+            else:
+                sentences += [sentence for _, sentence in absent]
+        return tuple(dict.fromkeys(sentences))
 
     def find(self, split: str, names: tuple[str, ...]) -> dict[str, ItemSet]:
         """The items of each task."""
@@ -81,7 +93,7 @@ class _Finder:
         for name in names:
             absent = self._missing(name, split) if self.here_only else None
             if absent:
-                self.missing.append(absent)
+                self.absent.setdefault((split, benchmark_of(closed_name(name))), []).append((name, absent))
                 found[name] = self._expected(name, split)
                 continue
             try:

@@ -29,7 +29,15 @@ from tasktransfer.tasks.vsi_bench import (
 if TYPE_CHECKING:
     from tasktransfer.tasks.item import Item
 
-__all__ = ["BENCHMARK_TASKS", "Benchmark", "Expected", "benchmark_of", "expected_items", "open_benchmark"]
+__all__ = [
+    "BENCHMARK_TASKS",
+    "Benchmark",
+    "Expected",
+    "benchmark_of",
+    "download_of",
+    "expected_items",
+    "open_benchmark",
+]
 
 BENCHMARK_TASKS = (*BLINK_TASKS, *VSI_TASKS)
 
@@ -126,7 +134,7 @@ class _Blink(Benchmark):
 
     def missing_training(self) -> str:
         return _no_training(self, f"BLINK has none; make them with: tasktransfer build-train {self.name} "
-                                  f"--from DIR --out DIR")  # fmt: skip
+                                  f"--from DIR --out {self.training or 'DIR'}")  # fmt: skip
 
     def refuse_split(self, split: str) -> None:
         if split not in SPLITS:
@@ -194,6 +202,11 @@ def benchmark_of(name: str) -> Literal["blink", "vsi_bench"] | None:
     if name in BLINK_TASKS:
         return "blink"
     return "vsi_bench" if name in VSI_TASKS else None
+
+
+def download_of(benchmark: str, data: Path | None) -> str:
+    """The command that fetches a benchmark, into `data` or into the Hub's cache."""
+    return (BLINK_REPO if benchmark == "blink" else VSI_REPO).command(data)
 
 
 def open_benchmark(
