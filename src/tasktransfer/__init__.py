@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 _HOME = {
     # doing it
     "Study": "study.spec",
-    "load_study": "study.spec",
+    "load_study": "study.study_file",
     "run_study": "study.run",
     # in
     "read_accuracies": "importers.inputs",
@@ -114,5 +114,5 @@ if TYPE_CHECKING:
     from tasktransfer.report.save import save_analysis as save_analysis
     from tasktransfer.study.run import run_study as run_study
     from tasktransfer.study.spec import Study as Study
-    from tasktransfer.study.spec import load_study as load_study
+    from tasktransfer.study.study_file import load_study as load_study
     from tasktransfer.tasks import find_task as find_task

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasktransfer.cli_similarity import add_similarity_command
 from tasktransfer.cli_study import add_study_commands
 from tasktransfer.cli_tasks import add_task_commands
+from tasktransfer.cli_training import add_training_commands
 from tasktransfer.errors import InputError, OutputError, TaskTransferError
 
 if TYPE_CHECKING:
@@ -183,7 +185,9 @@ def import_logs(
 
 
 add_study_commands(app)
+add_similarity_command(app)
 add_task_commands(app)
+add_training_commands(app)
 
 
 def _analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:

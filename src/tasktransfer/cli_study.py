@@ -24,7 +24,6 @@ Sets = Annotated[
 ]
 Workers = Annotated[int, typer.Option(help="Processes; the results do not depend on it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; run.log is written all the same.")]
-BatchSize = Annotated[int, typer.Option("--batch", help="Items asked at once; changes no answer.")]
 
 
 def add_study_commands(app: typer.Typer) -> None:
@@ -56,7 +55,7 @@ def plan(
 ) -> None:
     """Check a study and list its cells, without computing anything."""
     from tasktransfer.study.run import plan_study
-    from tasktransfer.study.spec import load_study
+    from tasktransfer.study.study_file import load_study
 
     _tell_plan(plan_study(load_study(study, overrides=sets or ())), out)
 
@@ -67,10 +66,9 @@ def run(
     workers: Workers = 1,
     sets: Sets = None,
     quiet: Quiet = False,
-    batch: BatchSize = 64,
 ) -> None:
     """Do what is missing of a study, then analyze it and write the report."""
-    run_and_report(study, out, workers=workers, sets=sets or (), quiet=quiet, batch=batch)
+    run_and_report(study, out, workers=workers, sets=sets or (), quiet=quiet)
 
 
 def run_and_report(
@@ -80,12 +78,11 @@ def run_and_report(
     workers: int = 1,
     sets: Sequence[str] = (),
     quiet: bool = False,
-    batch: int = 64,
 ) -> None:
     """Do what is missing of a study, tell the findings, write the report; leaves with status 1 if cells failed."""
     from tasktransfer.study.run import run_study
 
-    result = run_study(study, out, workers=workers, overrides=sets, quiet=quiet, batch=batch)
+    result = run_study(study, out, workers=workers, overrides=sets, quiet=quiet)
     _finish(out, result.failed)
 
 
@@ -107,11 +104,11 @@ def status(folder: StudyFolder) -> None:
         typer.echo(sentence)
 
 
-def retry(folder: StudyFolder, workers: Workers = 1, quiet: Quiet = False, batch: BatchSize = 64) -> None:
+def retry(folder: StudyFolder, workers: Workers = 1, quiet: Quiet = False) -> None:
     """Do what is missing of the study in a folder, failed cells included."""
     from tasktransfer.study.run import resume_study
 
-    result = resume_study(folder, workers=workers, quiet=quiet, batch=batch)
+    result = resume_study(folder, workers=workers, quiet=quiet)
     _finish(folder, result.failed)
 
 

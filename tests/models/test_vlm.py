@@ -9,17 +9,11 @@ import numpy as np
 import pytest
 
 from tasktransfer.errors import InputError
+from tasktransfer.models.adapters import adapter_targets, lora
 from tasktransfer.models.answering import option_likelihoods
+from tasktransfer.models.decoder import decoder_weights, whole_decoder
 from tasktransfer.models.prompts import answered, blanked, encode
-from tasktransfer.models.vlm import (
-    adapter_pattern,
-    decoder_weights,
-    load_model,
-    locate_weights,
-    lora,
-    weights_digest,
-    whole_decoder,
-)
+from tasktransfer.models.vlm import load_model, locate_weights, weights_digest
 from tasktransfer.study.finetune import answer_loss
 from tests.models.test_answering import direct_inputs
 from tests.models.tiny import colour_items
@@ -93,14 +87,13 @@ def test_the_answer_ends_with_the_turn(vlm, prompts):
 
 
 def test_blanked_items_look_alike(vlm):
-    features = [prompt.features_NH for prompt in encode(vlm, [blanked(i) for i in colour_items(6, sizes=(32,))])]
+    features = [prompt.features_NDH for prompt in encode(vlm, [blanked(i) for i in colour_items(6, sizes=(32,))])]
     assert all(torch.allclose(part[:4], features[0][:4], atol=1e-6) for part in features)
 
 
 def test_adapter_wraps_the_decoder_alone_and_leaves_no_trace(vlm, prompts):
     before = option_likelihoods(vlm, prompts[:4])
-    _, n_maps = adapter_pattern(vlm, "attention+mlp")
-    assert n_maps == 2 * 7
+    assert adapter_targets(vlm, "attention+mlp").n == 2 * 7
     with lora(vlm, **LORA) as adapted:
         wrapped = [name for name, _ in adapted.named_parameters() if "lora_A" in name]
         assert len(wrapped) == 2 * 4

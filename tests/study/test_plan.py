@@ -6,7 +6,7 @@ import pytest
 
 from tasktransfer.errors import InputError
 from tasktransfer.study.plan import make_plan
-from tasktransfer.study.spec import check_study
+from tasktransfer.study.study_file import check_study
 
 GOOD = """\
 name: plan

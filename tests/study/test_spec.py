@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tasktransfer.errors import InputError
-from tasktransfer.study.spec import check_study, load_study, study_text
+from tasktransfer.study.spec import study_text
+from tasktransfer.study.study_file import check_study, load_study
 from tasktransfer.study.template import TEMPLATE
 
 GOOD = """\

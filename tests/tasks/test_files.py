@@ -15,6 +15,8 @@ Image = pytest.importorskip("PIL.Image", reason="images need Pillow")
 
 GOOD = {"id": "1", "images": ["a.png"], "question": "Which?", "choices": ["x", "y"], "answer": "B"}
 
+OPEN = {"id": "1", "images": ["a.png"], "question": "How many?", "answer": "3"}
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -58,6 +60,27 @@ def test_identity_is_the_content_of_the_items_asked_for(folder, tmp_path_factory
     assert again.digest("test", 4) != task.digest("test", 4)
 
 
+def test_an_item_names_its_scorer(folder):
+    rows = [OPEN | {"id": f"i{n}", "split": "test", "scorer": "number:0.1"} for n in range(2)]
+    task = read_folder_task(write(folder, *rows))
+    assert [item.scorer for item in task.draw("test", 2)] == ["number:0.1"] * 2
+    scored = task.digest("test", 2)
+    plain = read_folder_task(write(folder, *(OPEN | {"id": row["id"], "split": "test"} for row in rows)))
+    assert plain.digest("test", 2) != scored
+    assert plain.draw("test", 1)[0].scorer == ""
+
+
+def test_a_folder_asked_openly(folder):
+    write(folder, *(GOOD | {"id": f"i{n}", "choices": ["red", "blue"], "split": "test"} for n in range(3)))
+    task = open_task("mine (open)", str(folder))
+    assert [(item.answer, item.choices, item.scorer) for item in task.draw("test", 2)] == [
+        ("blue", (), "text")
+    ] * 2
+    write(folder, GOOD | {"choices": ["point A", "point B"], "split": "test"})
+    with pytest.raises(InputError, match=r"task 'mine \(open\)': item '1' cannot be asked openly"):
+        open_task("mine (open)", str(folder)).digest("test", 1)
+
+
 FAULTS = {
     "not JSON": ("{", "line 1: not JSON"),
     "not an object": ("[1]", "line 1: not a JSON object"),
@@ -67,6 +90,10 @@ FAULTS = {
     "images as text": (GOOD | {"images": "a.png"}, "'images' must be a list of texts"),
     "answer beyond the choices": (GOOD | {"answer": "C"}, "'answer' is 'C'; with 2 choices it is one of 'A', 'B'"),
     "answer as option text": (GOOD | {"answer": "x"}, "'answer' is 'x'"),
+    "unknown scorer": (OPEN | {"scorer": "numbr"}, "line 1: 'scorer': unknown scorer 'numbr' (did you mean"),
+    "scorer as number": (OPEN | {"scorer": 3}, "'scorer' must be a text, not 3"),
+    "no number": (OPEN | {"answer": "red", "scorer": "mra"}, "'answer': 'red' is no number, as scorer"),
+    "option that is no number": (GOOD | {"scorer": "number"}, "'choices': 'x' is no number"),
     "unknown split": (GOOD | {"split": "val"}, "'split' is 'val'; accepted are train and test"),
 }  # fmt: skip
 

@@ -67,7 +67,8 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     frame = cells["score"].agg(["sum", "count"])
     frame["n_items"] = frame["count"].astype(float)
     frame["accuracy"] = frame["sum"] / frame["n_items"]
-    frame["n_correct"] = frame["sum"].where(frame["sum"] % 1 == 0)
+    graded = (keys["score"] % 1 > 0).groupby([keys[name] for name in ACCURACY_KEY], observed=True, sort=False)
+    frame["n_correct"] = frame["sum"].where(~graded.any())  # 0.4 + 0.6 is no item right
     frame["top_share"] = _top_shares(keys)
     frame = frame.reset_index().astype(dict.fromkeys(ACCURACY_KEY, object))
     frame["n_choices"] = frame["target"].map(_choices(keys))
@@ -153,8 +154,13 @@ def _top_shares(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _choices(rows: pd.DataFrame) -> pd.Series:
-    """Distinct right answers per target; NaN where none were recorded or where every item has its own."""
-    pairs = rows.loc[rows["answer"] != "", ["target", "item", "answer"]].drop_duplicates()
+    """Distinct right answers per target; NaN where none were recorded, where every item has its own, or where
+    scores are graded: there is no chance of one in so many.
+    """
+    graded = rows.loc[rows["score"] % 1 > 0, "target"].unique()
+    pairs = rows.loc[
+        (rows["answer"] != "") & ~rows["target"].isin(graded), ["target", "item", "answer"]
+    ].drop_duplicates()
     targets = pairs.astype(object).groupby("target", sort=False)
     n_answers, n_items = targets["answer"].nunique(), targets["item"].nunique()
     return n_answers.where(n_answers <= np.maximum(2, n_items / 4)).astype(float)

@@ -1,19 +1,24 @@
 """Asking a model: the likelihood of each option in one forward pass, or a written answer.
 
 Batching and padding must not change an answer. Padding is masked and every item keeps its own positions, so
-what is left of it is rounding, some 1e-6 in a log-likelihood. Where the best two candidates are closer than
-`MARGIN` the item is asked again alone and unpadded, and that answer counts: near ties are then decided by the
-same numbers whatever batch they came in.
+what is left of it is rounding: some 1e-6 in a log-likelihood in float32, some 1e-2 in bfloat16. Where the best two
+candidates are closer than a `margin` well above that the item is asked again alone and unpadded, and that answer
+counts: near ties are then decided by the same numbers whatever batch they came in.
 
-Shape letters: B items, L tokens, P position axes, H hidden size, K options, V vocabulary.
+Shape letters: B items, L tokens, P position axes, N image features, D depths, H hidden size, K options,
+V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
+
+from tasktransfer.errors import InputError
+from tasktransfer.models.budget import token_batches
+from tasktransfer.models.prompts import image_features
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +26,12 @@ if TYPE_CHECKING:
     from tasktransfer.models.prompts import Prompt
     from tasktransfer.models.vlm import Vlm
 
-__all__ = ["MARGIN", "Batch", "generate", "hidden_states", "option_likelihoods", "pad"]
+__all__ = ["MARGINS", "Batch", "generate", "hidden_states", "margin", "option_likelihoods", "pad"]
 
-MARGIN = 1e-3
+MARGINS = {"float32": 1e-3, "bfloat16": 0.5}
+TOKENS = 16384
+
+Answer = TypeVar("Answer")
 
 
 class Batch(NamedTuple):
@@ -33,6 +41,12 @@ class Batch(NamedTuple):
     mask_BL: torch.Tensor
     positions_PBL: torch.Tensor
     start_B: torch.Tensor  # where each prompt begins
+    deep: dict[str, Any]  # what else the decoder is given: image features beyond the first depth
+
+
+def margin(vlm: Vlm) -> float:
+    """Log-likelihoods closer than this are a near tie."""
+    return MARGINS[str(vlm.dtype).removeprefix("torch.")]
 
 
 def pad(vlm: Vlm, prompts: Sequence[Prompt], *, side: str = "right", with_target: bool = False) -> Batch:
@@ -51,10 +65,16 @@ def pad(vlm: Vlm, prompts: Sequence[Prompt], *, side: str = "right", with_target
         ids_BL[row, here], mask_BL[row, here], positions_PBL[:, row, here] = ids, 1, positions
     ids_BL, mask_BL = ids_BL.to(vlm.device), mask_BL.to(vlm.device)
     embeds_BLH = vlm.model.get_input_embeddings()(ids_BL)
-    features = torch.cat([prompt.features_NH for prompt in prompts]).to(embeds_BLH)
-    places = ((ids_BL == vlm.image_token) & (mask_BL == 1))[..., None]
-    embeds_BLH = embeds_BLH.masked_scatter(places, features)
-    return Batch(embeds_BLH, mask_BL, positions_PBL.to(vlm.device), torch.tensor(starts))
+    visual_BL = (ids_BL == vlm.image_token) & (mask_BL == 1)
+    features_NDH = _features(vlm, prompts)
+    if len(features_NDH) != int(visual_BL.sum()):
+        names = ", ".join(repr(prompt.item) for prompt in prompts[:3])
+        raise InputError(f"items {names}: {len(features_NDH)} image features for {int(visual_BL.sum())} places")
+    embeds_BLH = embeds_BLH.masked_scatter(visual_BL[..., None], features_NDH[:, 0])
+    deep: dict[str, Any] = {}
+    if vlm.family.deep_arguments is not None:
+        deep = dict(zip(vlm.family.deep_arguments, (visual_BL, list(features_NDH[:, 1:].unbind(1))), strict=True))
+    return Batch(embeds_BLH, mask_BL, positions_PBL.to(vlm.device), torch.tensor(starts), deep)
 
 
 def _tokens(prompt: Prompt, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,66 +88,134 @@ def _tokens(prompt: Prompt, with_target: bool) -> tuple[torch.Tensor, torch.Tens
     return torch.cat([prompt.ids_L, prompt.target_ids_A]), torch.cat([prompt.positions_PL, after], dim=1)
 
 
+def _features(vlm: Vlm, prompts: Sequence[Prompt]) -> torch.Tensor:
+    """``(N, D, H)`` of all prompts: those that are kept, or computed now, with gradient where that is on."""
+    import torch
+
+    parts = [
+        image_features(vlm, prompt.pixels or {}) if prompt.features_NDH is None else prompt.features_NDH
+        for prompt in prompts
+    ]
+    return torch.cat([part.to(vlm.device, vlm.dtype) for part in parts])
+
+
 def hidden_states(vlm: Vlm, batch: Batch) -> torch.Tensor:
     """Run the language model; the last hidden states ``(B, L, H)``."""
+    return _run(vlm, batch.embeds_BLH, batch.mask_BL, batch.positions_PBL, use_cache=False, **batch.deep)
+
+
+def _run(
+    vlm: Vlm, embeds_BLH: torch.Tensor, mask_BL: torch.Tensor, positions_PBL: torch.Tensor, **more: Any
+) -> torch.Tensor:
+    plain = positions_PBL.shape[0] == 1  # one axis is written without it
     states_BLH: torch.Tensor = vlm.decoder(
-        inputs_embeds=batch.embeds_BLH,
-        attention_mask=batch.mask_BL,
-        position_ids=batch.positions_PBL,
-        use_cache=False,
+        inputs_embeds=embeds_BLH,
+        attention_mask=mask_BL,
+        position_ids=positions_PBL[0] if plain else positions_PBL,
+        **more,
     ).last_hidden_state
     return states_BLH
 
 
 def option_likelihoods(
-    vlm: Vlm, prompts: Sequence[Prompt], *, batch: int = 64, side: str = "right"
+    vlm: Vlm, prompts: Sequence[Prompt], *, tokens: int = TOKENS, side: str = "right", rotations: bool = False
 ) -> list[np.ndarray]:
-    """Log-likelihood of each option letter at the place of the answer, one array ``(K,)`` per prompt."""
-    found: list[np.ndarray] = []
-    for start in range(0, len(prompts), batch):
-        some = prompts[start : start + batch]
-        for prompt, logp_K in zip(some, _option_batch(vlm, some, side), strict=True):
-            best = np.sort(logp_K)[-2:]
-            close = len(some) > 1 and len(best) == 2 and best[1] - best[0] < MARGIN
-            found.append(_option_batch(vlm, [prompt], side)[0] if close else logp_K)
+    """Log-likelihood of each option letter at the place of the answer, one array ``(K,)`` per prompt.
+
+    Parameters
+    ----------
+    vlm
+        The model, with or without an adapter.
+    prompts
+        What is asked.
+    tokens
+        Budget of a batch, padding included; changes no answer.
+    side
+        Where padding goes; changes no answer.
+    rotations
+        The mean over all cyclic orders of the options, each option followed to the place it stands at. A liking of
+        the model for a letter, whatever it is, then adds the same to every option.
+    """
+    if not rotations:
+        return _option_rounds(vlm, [[prompt] for prompt in prompts], tokens, side)
+    lacking = [prompt.item for prompt in prompts if len(prompt.rotated) < len(prompt.option_ids_K) - 1]
+    if lacking:
+        raise InputError(f"item {lacking[0]!r} was not encoded with its rotations")
+    return _option_rounds(vlm, [[prompt, *prompt.rotated] for prompt in prompts], tokens, side)
+
+
+def _option_rounds(vlm: Vlm, groups: Sequence[Sequence[Prompt]], tokens: int, side: str) -> list[np.ndarray]:
+    """Mean log-likelihoods over the prompts of a group, of which number r has its options moved on by r."""
+    flat = [prompt for group in groups for prompt in group]
+    asked = iter(_in_batches(flat, tokens, 0, lambda some: _option_batch(vlm, some, side)))
+    found = []
+    for group in groups:
+        told = [next(asked) for _ in group]
+        logp_K = _followed([logp_K for logp_K, _ in told])
+        best = np.sort(logp_K)[-2:]
+        if len(best) == 2 and best[1] - best[0] < margin(vlm) and not all(alone for _, alone in told):
+            logp_K = _followed([_option_batch(vlm, [prompt], side)[0] for prompt in group])
+        found.append(logp_K)
     return found
+
+
+def _followed(told: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean over rotations; option k of the item stands at letter k + r of rotation r."""
+    turned = [np.roll(logp_K, -step) for step, logp_K in enumerate(told)]
+    return turned[0] if len(turned) == 1 else np.mean(turned, axis=0, dtype=np.float64).astype(turned[0].dtype)
+
+
+def _in_batches(
+    prompts: Sequence[Prompt], tokens: int, more: int, ask: Callable[[Sequence[Prompt]], Sequence[Answer]]
+) -> list[tuple[Answer, bool]]:
+    """Ask in batches within a budget; each answer in the order of the prompts, and whether it was asked alone."""
+    found: dict[int, tuple[Answer, bool]] = {}
+    for numbers in token_batches([prompt.n_tokens + more for prompt in prompts], tokens):
+        answers = ask([prompts[number] for number in numbers])
+        alone = len(numbers) == 1
+        found |= {number: (answer, alone) for number, answer in zip(numbers, answers, strict=True)}
+    return [found[number] for number in range(len(prompts))]
 
 
 def _option_batch(vlm: Vlm, prompts: Sequence[Prompt], side: str) -> list[np.ndarray]:
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():
         padded = pad(vlm, prompts, side=side)
-        states_BLH = hidden_states(vlm, padded)
-        logp_BV = _next_token(vlm, states_BLH, _last_places(prompts, padded))
-        return [logp_BV[row, prompt.option_ids_K].cpu().numpy() for row, prompt in enumerate(prompts)]
+        states_BH = _states_at(hidden_states(vlm, padded), _last_places(prompts, padded))
+        logits_BV = vlm.head(states_BH).float()
+        if vlm.dtype == torch.float32:
+            logp_BV = torch.log_softmax(logits_BV, dim=-1)
+            return [logp_BV[row, prompt.option_ids_K].cpu().numpy() for row, prompt in enumerate(prompts)]
+        # logits rounded to 8 bits would often tie: those of the options are had from the states in float32
+        found = []
+        for prompt, state_H, total in zip(prompts, states_BH, logits_BV.logsumexp(-1), strict=True):
+            rows_KH = vlm.head.weight[prompt.option_ids_K.to(vlm.device)].float()
+            found.append((rows_KH @ state_H.float() - total).cpu().numpy())
+        return found
 
 
 def _last_places(prompts: Sequence[Prompt], padded: Batch) -> torch.Tensor:
     import torch
 
-    return padded.start_B + torch.tensor([len(prompt.ids_L) - 1 for prompt in prompts])
+    return padded.start_B + torch.tensor([prompt.n_tokens - 1 for prompt in prompts])
 
 
-def _next_token(vlm: Vlm, states_BLH: torch.Tensor, places_B: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities ``(B, V)`` of the token after the given places, in float32."""
+def _states_at(states_BLH: torch.Tensor, places_B: torch.Tensor) -> torch.Tensor:
     import torch
 
-    rows_B = torch.arange(len(places_B))
-    return torch.log_softmax(vlm.head(states_BLH[rows_B, places_B]).float(), dim=-1)
+    return states_BLH[torch.arange(len(places_B)), places_B]
 
 
 def generate(
-    vlm: Vlm, prompts: Sequence[Prompt], *, max_new_tokens: int = 8, batch: int = 64, side: str = "left"
+    vlm: Vlm, prompts: Sequence[Prompt], *, max_new_tokens: int = 8, tokens: int = TOKENS, side: str = "left"
 ) -> list[str]:
     """Write an answer to each prompt, greedily, until the end of the turn or `max_new_tokens`."""
-    found: list[str] = []
-    for start in range(0, len(prompts), batch):
-        some = prompts[start : start + batch]
-        for prompt, (text, margin) in zip(some, _write(vlm, some, max_new_tokens, side), strict=True):
-            close = len(some) > 1 and margin < MARGIN
-            found.append(_write(vlm, [prompt], max_new_tokens, side)[0][0] if close else text)
-    return found
+    asked = _in_batches(prompts, tokens, max_new_tokens, lambda some: _write(vlm, some, max_new_tokens, side))
+    return [
+        text if alone or gap >= margin(vlm) else _write(vlm, [prompt], max_new_tokens, side)[0][0]
+        for prompt, ((text, gap), alone) in zip(prompts, asked, strict=True)
+    ]
 
 
 def _write(vlm: Vlm, prompts: Sequence[Prompt], max_new_tokens: int, side: str) -> list[tuple[str, float]]:
@@ -136,22 +224,19 @@ def _write(vlm: Vlm, prompts: Sequence[Prompt], max_new_tokens: int, side: str) 
     from transformers import DynamicCache
 
     tokenizer = vlm.processor.tokenizer
-    with torch.inference_mode():
+    with torch.no_grad():
         padded = pad(vlm, prompts, side=side)
         embeds_BLH, mask_BL, positions_PBL = padded.embeds_BLH, padded.mask_BL, padded.positions_PBL
         places_B, next_B = _last_places(prompts, padded), positions_PBL.amax(dim=(0, 2)) + 1
-        cache, tokens = DynamicCache(config=vlm.decoder.config), []
+        cache, tokens, deep = DynamicCache(config=vlm.decoder.config), [], padded.deep
         margin_B = torch.full((len(prompts),), np.inf, device=vlm.device)
         running_B = torch.ones(len(prompts), dtype=torch.bool, device=vlm.device)
         for _ in range(max_new_tokens):
-            states_BLH = vlm.decoder(
-                inputs_embeds=embeds_BLH,
-                attention_mask=mask_BL,
-                position_ids=positions_PBL,
-                past_key_values=cache,
-                use_cache=True,
-            ).last_hidden_state
-            best = _next_token(vlm, states_BLH, places_B).topk(2)
+            states_BLH = _run(
+                vlm, embeds_BLH, mask_BL, positions_PBL, past_key_values=cache, use_cache=True, **deep
+            )
+            logits_BV = vlm.head(_states_at(states_BLH, places_B)).float()
+            best = torch.log_softmax(logits_BV, dim=-1).topk(2)
             gap_B = best.values[:, 0] - best.values[:, 1]
             margin_B = torch.where(running_B, torch.minimum(margin_B, gap_B), margin_B)
             token_B = torch.where(running_B, best.indices[:, 0], tokenizer.eos_token_id)
@@ -159,7 +244,7 @@ def _write(vlm: Vlm, prompts: Sequence[Prompt], max_new_tokens: int, side: str) 
             running_B = running_B & (token_B != tokenizer.eos_token_id)
             if not running_B.any():
                 break
-            embeds_BLH = vlm.model.get_input_embeddings()(token_B[:, None])
+            embeds_BLH, deep = vlm.model.get_input_embeddings()(token_B[:, None]), {}
             mask_BL = torch.cat([mask_BL, torch.ones_like(mask_BL[:, :1])], dim=1)
             positions_PBL = next_B[None, :, None].expand(positions_PBL.shape[0], -1, 1)
             next_B, places_B = next_B + 1, torch.zeros_like(places_B)

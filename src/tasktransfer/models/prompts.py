@@ -1,42 +1,59 @@
 """An item as a model sees it: tokens, positions, image features, and where the answer begins.
 
 The images come first, then the question, then one line per option ``(A) text``; the answer is the bare letter
-or number. The wording around it is the processor's chat template. Everything here depends on the model and the
-item alone, not on any adapter, so it is computed once and shared by all cells.
+or number. The wording around it is the processor's chat template. Frames of a video go in as images, in order.
 
-Shape letters: L tokens, P position axes (3 or 1), N image features, H hidden size, K options, A answer tokens.
+While vision tower and projector are frozen everything here depends on the model and the item alone, so it is
+computed once and shared by all cells. Where they learn, a prompt carries what the processor made of its images,
+and features are computed in every pass.
+
+Shape letters: L tokens, P position axes (3 or 1), N image features, D depths (1, or more with DeepStack),
+H hidden size, K options, A answer tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.scoring import accepted_answers
 
 if TYPE_CHECKING:
     import torch
 
     from tasktransfer.models.vlm import Vlm
 
-__all__ = ["Prompt", "answered", "blanked", "encode", "question_text"]
+__all__ = ["Prompt", "answered", "blanked", "encode", "image_features", "question_text", "rotations_of"]
 
 GREY = (128, 128, 128)
+_TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One item, ready for the language model."""
+    """One item, ready for the language model.
+
+    Image features are there, or what they are computed from; never both.
+    """
 
     item: str
     answer: str
     ids_L: torch.Tensor
     positions_PL: torch.Tensor
-    features_NH: torch.Tensor
+    features_NDH: torch.Tensor | None
     option_ids_K: torch.Tensor  # first token of each option letter; empty without options
     target_ids_A: torch.Tensor  # the answer and the end of the turn
+    pixels: Mapping[str, torch.Tensor] | None = None  # what the processor made of the images
+    rotated: tuple[Prompt, ...] = ()  # the same item with its options moved on by 1, 2, ..., K - 1
+    scorer: str = ""  # how an answer without options is marked
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of the prompt, images included, without the answer."""
+        return len(self.ids_L)
 
 
 def question_text(item: Item) -> str:
@@ -58,45 +75,89 @@ def blanked(item: Item) -> Item:
     return replace(item, images=tuple(Image.new("RGB", image.size, GREY) for image in item.images))
 
 
-def encode(vlm: Vlm, items: Iterable[Item]) -> list[Prompt]:
+def rotations_of(item: Item) -> list[Item]:
+    """The item with its options moved on by 1, 2, ..., K - 1 places, round the end; the answer moves along.
+
+    >>> [(turned.choices, turned.answer) for turned in rotations_of(Item("1", (), "?", ("x", "y", "z"), "C"))]
+    [(('z', 'x', 'y'), 'A'), (('y', 'z', 'x'), 'B')]
+    """
+    n_options = len(item.choices)
+    turned = []
+    for step in range(1, n_options):
+        answer = item.letters[(item.letters.index(item.answer) + step) % n_options]
+        turned.append(replace(item, choices=item.choices[-step:] + item.choices[:-step], answer=answer))
+    return turned
+
+
+def encode(vlm: Vlm, items: Iterable[Item], *, keep_pixels: bool = False, rotations: bool = False) -> list[Prompt]:
     """Encode items, one by one, so that no item depends on its neighbours.
+
+    Parameters
+    ----------
+    vlm
+        The model, without an adapter.
+    items
+        What is asked.
+    keep_pixels
+        Keep what the processor made of the images instead of their features: for a vision tower or a projector
+        that learns.
+    rotations
+        Encode each item in every cyclic order of its options; its images go through the vision tower once.
 
     Raises
     ------
     InputError
-        The template does not leave the prompt as a prefix of prompt and answer, or two option letters begin
-        with the same token.
+        The template does not leave the prompt as a prefix of prompt and answer, two option letters begin with the
+        same token, or there are not as many image features as places for them.
     """
-    return [_encode(vlm, item) for item in items]
+    return [_encode(vlm, item, keep_pixels, rotations) for item in items]
 
 
-def _encode(vlm: Vlm, item: Item) -> Prompt:
-    import torch
+def _encode(vlm: Vlm, item: Item, keep_pixels: bool, rotations: bool) -> Prompt:
+    try:
+        inputs = _processed(vlm, item)
+        images = _image_inputs(vlm, inputs)
+        features_NDH = None if keep_pixels else _frozen_features(vlm, images)
+        first = _prompt(vlm, item, inputs, images, features_NDH)
+        turned = rotations_of(item) if rotations else []
+        rest = [_prompt(vlm, other, _processed(vlm, other), images, features_NDH) for other in turned]
+    except InputError as error:
+        raise InputError(f"item {item.id!r}: {error}") from error
+    return replace(first, rotated=tuple(rest))
 
+
+def _prompt(
+    vlm: Vlm, item: Item, inputs: Any, images: dict[str, torch.Tensor], features_NDH: torch.Tensor | None
+) -> Prompt:
+    ids_L = inputs["input_ids"][0]
+    n_places = int((ids_L == vlm.image_token).sum())
+    if features_NDH is not None and len(features_NDH) != n_places:
+        raise InputError(f"{len(features_NDH)} image features for {n_places} places")
+    if bool(images) != bool(n_places):
+        raise InputError(f"{len(item.images)} images, but {n_places} places for image features")
     asked = _conversation(item)
-    text = vlm.processor.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
-    batch = vlm.processor(text=[text], images=list(item.images) or None, return_tensors="pt")
-    ids_L, types_L = batch["input_ids"][0], batch["mm_token_type_ids"][0]
-    grids = batch.get("image_grid_thw")
-    with torch.inference_mode():
-        positions_PL = vlm.family.positions(vlm.model, ids_L, types_L, grids)
-        features_NH = _features(vlm, batch)
-    if len(features_NH) != int((ids_L == vlm.image_token).sum()):
-        raise InputError(f"item {item.id!r}: {len(features_NH)} image features for another number of places")
     return Prompt(
         item=item.id,
         answer=item.answer,
         ids_L=ids_L,
-        positions_PL=positions_PL.clone(),
-        features_NH=features_NH.clone(),
+        positions_PL=vlm.family.positions(vlm.model, inputs).clone(),
+        features_NDH=features_NDH,
         option_ids_K=_option_ids(vlm, asked, item.letters),
-        target_ids_A=_target_ids(vlm, asked, item.answer),
+        target_ids_A=_target_ids(vlm, asked, _taught(item, item.answer)),
+        pixels=images if features_NDH is None else None,
+        scorer=item.scorer,
     )
 
 
 def answered(vlm: Vlm, prompt: Prompt, item: Item, answer: str) -> Prompt:
     """The same prompt with another answer to be learned."""
-    return replace(prompt, answer=answer, target_ids_A=_target_ids(vlm, _conversation(item), answer))
+    taught = _taught(item, answer)
+    return replace(prompt, answer=answer, target_ids_A=_target_ids(vlm, _conversation(item), taught))
+
+
+def _taught(item: Item, answer: str) -> str:
+    """What is learned to be written: the first of several accepted answers."""
+    return answer if item.choices else accepted_answers(answer, item.scorer)[0]
 
 
 def _conversation(item: Item) -> list[dict[str, Any]]:
@@ -104,13 +165,45 @@ def _conversation(item: Item) -> list[dict[str, Any]]:
     return [{"role": "user", "content": content}]
 
 
-def _features(vlm: Vlm, batch: Any) -> torch.Tensor:
+def _processed(vlm: Vlm, item: Item) -> Any:
+    """All that the processor returns for an item."""
+    text = vlm.processor.apply_chat_template(_conversation(item), add_generation_prompt=True, tokenize=False)
+    images = [list(item.images)] if vlm.family.images_nested else list(item.images)
+    try:
+        return vlm.processor(text=[text], images=images if item.images else None, return_tensors="pt")
+    except (ValueError, TypeError, IndexError, ZeroDivisionError, OSError) as error:
+        sizes = ", ".join(f"{image.width} x {image.height}" for image in item.images)
+        raise InputError(f"its images ({sizes}) cannot be prepared: {error}") from error
+
+
+def _image_inputs(vlm: Vlm, inputs: Any) -> dict[str, torch.Tensor]:
+    """What the vision tower is given; nothing that the processor returned is dropped unseen."""
+    found = {name: value for name, value in inputs.items() if name not in _TEXT_INPUTS}
+    unknown = sorted(set(found) - set(vlm.family.image_inputs))
+    if unknown:
+        raise InputError(f"the processor returned {unknown[0]!r}, which this family's vision tower does not take")
+    return found
+
+
+def _frozen_features(vlm: Vlm, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
     import torch
 
-    if "pixel_values" not in batch:
-        return torch.empty(0, vlm.decoder.config.hidden_size)
-    pixels, grids = batch["pixel_values"].to(vlm.device), batch["image_grid_thw"].to(vlm.device)
-    return torch.cat(list(vlm.model.get_image_features(pixels, grids).pooler_output)).cpu()
+    with torch.no_grad():
+        features_NDH = image_features(vlm, images)
+    return features_NDH.cpu().clone()  # outside of inference mode: a plain tensor
+
+
+def image_features(vlm: Vlm, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """``(N, D, H)``, with gradient where that is on: what stands at the image places of a prompt."""
+    import torch
+
+    if not images:
+        return torch.empty(0, vlm.n_depths, vlm.decoder.config.hidden_size, dtype=vlm.dtype, device=vlm.device)
+    placed = {
+        name: value.to(vlm.device, vlm.dtype if value.is_floating_point() else None)
+        for name, value in images.items()
+    }
+    return vlm.family.features(vlm.model, placed)
 
 
 def _target_ids(vlm: Vlm, asked: Sequence[dict[str, Any]], answer: str) -> torch.Tensor:
@@ -119,14 +212,35 @@ def _target_ids(vlm: Vlm, asked: Sequence[dict[str, Any]], answer: str) -> torch
 
     template, tokenizer = vlm.processor.apply_chat_template, vlm.processor.tokenizer
     turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-    prompt = tokenizer(template(asked, add_generation_prompt=True, tokenize=False))["input_ids"]
-    whole = tokenizer(template([*asked, turn], tokenize=False))["input_ids"]
+    prompt_text = template(asked, add_generation_prompt=True, tokenize=False)
+    rest_text = _answer_text(prompt_text, template([*asked, turn], tokenize=False), tokenizer.eos_token)
+    prompt, whole = (tokenizer(text)["input_ids"] for text in (prompt_text, prompt_text + rest_text))
     if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
-        raise InputError("the chat template does not leave the prompt as it is when the answer follows")
+        raise InputError("the tokens of the prompt do not stay as they are when the answer follows")
     rest = whole[len(prompt) :]
-    if tokenizer.eos_token_id in rest:
-        rest = rest[: rest.index(tokenizer.eos_token_id) + 1]
-    return torch.tensor(rest)
+    return torch.tensor(rest[: rest.index(tokenizer.eos_token_id) + 1])
+
+
+def _answer_text(prompt: str, whole: str, end: str) -> str:
+    """What follows the prompt in a conversation that goes on with the answer, up to the end of the turn.
+
+    Templates of the Hub open the assistant's turn with other white space when the answer is given than when it is
+    asked for (LLaVA-OneVision), or do not close it (LLaVA-1.5). The opening is that of asking, and it is closed.
+    """
+    if whole.startswith(prompt):
+        rest = whole[len(prompt) :]
+    else:
+        place = 0
+        for letter in prompt:
+            if letter.isspace():
+                continue
+            while place < len(whole) and whole[place].isspace():
+                place += 1
+            if whole[place : place + 1] != letter:
+                raise InputError("the chat template does not leave the prompt as it is when the answer follows")
+            place += 1
+        rest = whole[place:].lstrip() if prompt[-1:].isspace() else whole[place:]
+    return rest.split(end)[0] + end if end in rest else rest.rstrip() + end
 
 
 def _option_ids(vlm: Vlm, asked: Sequence[dict[str, Any]], letters: str) -> torch.Tensor:

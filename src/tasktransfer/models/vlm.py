@@ -1,52 +1,42 @@
-"""A vision-language model: loaded by its family, with or without an adapter on its language model.
-
-The vision tower is frozen throughout, so what it makes of an image never changes and is computed once
-(`tasktransfer.models.prompts`); every later pass starts from embeddings and runs the language model alone.
-"""
+"""A vision-language model, loaded by its family: in evaluation mode, every weight frozen."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasktransfer.errors import InputError
-from tasktransfer.models.families import Family, family_of
+from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.models.families import Family, Pixels, family_of
 from tasktransfer.models.toy import WEIGHTS
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "TOY",
-    "Vlm",
-    "adapter_pattern",
-    "decoder_weights",
-    "load_model",
-    "locate_weights",
-    "lora",
-    "saved_lora",
-    "weights_digest",
-    "whole_decoder",
-]
+__all__ = ["TOY", "Vlm", "cached_weights", "load_model", "locate_weights", "weights_digest"]
 
 TOY = "toy"
+DTYPES = ("float32", "bfloat16")
 # what decides an answer, beside the code: weights, shapes, words, pixels, prompt
-_DECISIVE = ("*.safetensors", "config.json", "tokenizer*.json", "preprocessor_config.json", "chat_template.*")
+_DECISIVE = (
+    "*.safetensors",
+    "config.json",
+    "tokenizer*.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.*",
+)
 
 
 @dataclass(frozen=True)
 class Vlm:
-    """A loaded model, in evaluation mode, every weight frozen."""
+    """A loaded model."""
 
     model: Any
     processor: Any
     family: Family
+    quantised: bool = False  # the language model's linear maps are in 4 bits
 
     @property
     def decoder(self) -> Any:
@@ -68,6 +58,33 @@ class Vlm:
         """Where its weights are."""
         device: torch.device = self.head.weight.device
         return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In what it computes; of a 4-bit model, what its weights are brought to for that."""
+        dtype: torch.dtype = self.head.weight.dtype
+        return dtype
+
+    @property
+    def n_depths(self) -> int:
+        """Vectors of one image feature: 1, and one more for each that DeepStack adds."""
+        if self.family.deep_arguments is None:
+            return 1
+        return 1 + len(self.model.config.vision_config.deepstack_visual_indexes)
+
+
+def cached_weights(name: str, revision: str | None = None) -> Path | None:
+    """The folder of a model that is on this machine; None for a Hub id that is not in the local cache."""
+    if name == TOY or Path(name).is_dir():
+        return locate_weights(name)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+    return folder if any(folder.glob("*.safetensors")) else None
 
 
 def locate_weights(name: str, revision: str | None = None) -> Path:
@@ -101,130 +118,106 @@ def weights_digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def load_model(folder: Path, *, dtype: str = "float32", device: str = "cpu") -> Vlm:
+def load_model(
+    folder: Path,
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+    attention: str = "sdpa",
+    pixels: Pixels | None = None,
+    quantised: bool = False,
+    family: str | None = None,
+) -> Vlm:
     """Load a checkpoint of any known family, the embedded model and a Hub checkpoint alike.
+
+    Parameters
+    ----------
+    folder
+        Weights, config, tokenizer, chat template and image settings, as `save_pretrained` writes them.
+    dtype
+        ``float32`` or ``bfloat16``.
+    device
+        Where it goes, as torch names it.
+    attention
+        Implementation of attention, as transformers names it.
+    pixels
+        Limits on what is seen of a picture; only settings that the family has.
+    quantised
+        The language model in 4-bit NF4 (bitsandbytes); vision tower, projector and head stay in `dtype`.
+    family
+        A key of `FAMILIES` or an importable ``module:NAME``; by default what the config says.
 
     Raises
     ------
     InputError
-        The folder holds no model of a known family, or files that cannot be read.
+        The folder holds no model of a known family, or files that cannot be read, or not all weights.
+    SettingsError
+        A setting that this family does not have, or that cannot be met here.
     """
-    import torch
     import transformers
     from safetensors import SafetensorError
 
-    family = family_of(folder)
-    loader = getattr(transformers, family.model_class)
+    found = family_of(folder, family)
+    _check_settings(folder, found, dtype, pixels)
+    loader = getattr(transformers, found.model_class)
     transformers.utils.logging.disable_progress_bar()
     try:
-        model = loader.from_pretrained(
+        model, told = loader.from_pretrained(
             folder,
-            dtype=getattr(torch, dtype),
-            attn_implementation="sdpa",
+            attn_implementation=attention,
             use_safetensors=True,
             local_files_only=True,
+            output_loading_info=True,
+            **_placing(found, dtype, device, quantised),
         )
-        processor = family.load_processor(folder)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{folder}: the model cannot be loaded ({str(error).splitlines()[0]})") from error
+        processor = found.load_processor(folder)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise InputError(f"{folder}: {len(missing)} weights are missing, such as {missing[0]}")
+    if pixels is not None and found.limit_pixels is not None:
+        found.limit_pixels(processor, model.config, pixels)
     model.requires_grad_(False)
-    return Vlm(model.eval().to(device), processor, family)
+    placed = model if quantised else model.to(device)
+    return Vlm(placed.eval(), processor, found, quantised)
 
 
-def adapter_pattern(vlm: Vlm, layers: str) -> tuple[str, int]:
-    """An anchored regular expression for the maps of the decoder that an adapter wraps, and how many they are.
-
-    Found from the decoder itself: matching by suffix would reach into the vision tower of most families.
-    """
-    decoder = next(name for name, module in vlm.model.named_modules() if module is vlm.decoder)
-    parts = "|".join(re.escape(name) for name in vlm.family.layer_modules[layers])
-    pattern = rf"{re.escape(decoder)}\.layers\.\d+\.({parts})"
-    n_found = sum(re.fullmatch(pattern, name) is not None for name, _ in vlm.model.named_modules())
-    n_wanted = len(vlm.decoder.layers) * len(vlm.family.layer_modules[layers])
-    if n_found != n_wanted:
-        raise InputError(f"the adapter would wrap {n_found} maps of the language model, {n_wanted} were expected")
-    return pattern, n_found
+def _check_settings(folder: Path, family: Family, dtype: str, pixels: Pixels | None) -> None:
+    if dtype not in DTYPES:
+        raise SettingsError(f"dtype {dtype!r}: accepted are {', '.join(DTYPES)}")
+    given = {name: value for name, value in (pixels or Pixels())._asdict().items() if value is not None}
+    for name, value in given.items():
+        if name not in family.pixel_settings:
+            known = f"only {' and '.join(family.pixel_settings)}" if family.pixel_settings else "no such setting"
+            raise SettingsError(f"{folder}: pixels: {name} is not a setting of this family, which has {known}")
+        if value < 1:
+            raise SettingsError(f"{folder}: pixels: {name} is {value}; at least 1 is needed")
 
 
-@contextmanager
-def lora(vlm: Vlm, *, r: int, alpha: float, dropout: float, layers: str, name: str) -> Iterator[Any]:
-    """Attach a fresh LoRA adapter for the time of the block; the model is untouched afterwards.
-
-    Yields the PEFT model, whose ``save_pretrained`` writes a plain adapter folder. `name` is what the
-    adapter says it belongs to.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    pattern, n_wanted = adapter_pattern(vlm, layers)
-    config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=pattern)
-    with _without_foreign_warnings():
-        wrapped = get_peft_model(vlm.model, config)
-    config.base_model_name_or_path = name  # get_peft_model puts the path of the weights there
-    try:
-        _require_wrapped(wrapped, n_wanted)
-        yield wrapped
-    finally:
-        _unwrap(vlm, wrapped)
-
-
-@contextmanager
-def saved_lora(vlm: Vlm, folder: Path) -> Iterator[None]:
-    """Attach a saved adapter for the time of the block."""
-    from peft import PeftModel
-
-    with _without_foreign_warnings():
-        wrapped = PeftModel.from_pretrained(vlm.model, folder)
-    try:
-        yield
-    finally:
-        _unwrap(vlm, wrapped)
-
-
-@contextmanager
-def _without_foreign_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():  # peft asks transformers by a name that transformers has renamed
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        yield
-
-
-def _require_wrapped(wrapped: Any, n_wanted: int) -> None:
-    n_wrapped = sum("lora_A" in name and name.endswith("weight") for name, _ in wrapped.named_parameters())
-    if n_wrapped != n_wanted:
-        raise InputError(f"the adapter wrapped {n_wrapped} maps, {n_wanted} were expected")
-
-
-def _unwrap(vlm: Vlm, wrapped: Any) -> None:
-    wrapped.unload()
-    vlm.model.eval().requires_grad_(False)
-
-
-@contextmanager
-def whole_decoder(vlm: Vlm, weights: Path | None = None) -> Iterator[dict[str, Any]]:
-    """Unfreeze the whole language model for the time of the block, or replace it by saved weights.
-
-    Yields the parameters of the decoder and its head by name. What they were before comes back afterwards.
-    """
+def _placing(family: Family, dtype: str, device: str, quantised: bool) -> dict[str, Any]:
+    """Number format and place, as ``from_pretrained`` takes them."""
     import torch
-    from safetensors.torch import load_file
 
-    named = decoder_weights(vlm)
-    before = {name: weight.detach().clone() for name, weight in named.items()}
-    try:
-        if weights is not None:
-            with torch.no_grad():
-                for name, weight in load_file(weights).items():
-                    named[name].copy_(weight)
-        for weight in named.values():
-            weight.requires_grad_(weights is None)
-        yield named
-    finally:
-        with torch.no_grad():
-            for name, weight in named.items():
-                weight.copy_(before[name])
-        vlm.model.eval().requires_grad_(False)
+    number = getattr(torch, dtype)
+    if not quantised:
+        return {"dtype": number}
+    from importlib.util import find_spec
+
+    if find_spec("bitsandbytes") is None:
+        raise SettingsError("4-bit weights need bitsandbytes: pip install 'tasktransfer[qlora]'")
+    from transformers import BitsAndBytesConfig
+
+    settings = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=number,
+        llm_int8_skip_modules=[family.vision, *family.projector, "lm_head"],
+    )
+    return {"dtype": number, "quantization_config": settings, "device_map": {"": device}}
 
 
-def decoder_weights(vlm: Vlm) -> dict[str, Any]:
-    """The parameters of the language model and its head by name; shared ones once."""
-    own = {id(weight) for part in (vlm.decoder, vlm.head) for weight in part.parameters()}
-    return {name: weight for name, weight in vlm.model.named_parameters() if id(weight) in own}
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasktransfer.tasks import find_task
+from tasktransfer.tasks.open_form import OPEN_SUFFIX, closed_name
 
 __all__ = ["WORDS", "label_of", "list_labels", "printable"]
 
@@ -19,6 +20,9 @@ def label_of(task: str, width: int = 28) -> str:
 
     One's own ``counting`` keeps its name: an abbreviation needs BLINK's own spelling or a ``blink_`` prefix.
     """
+    closed = closed_name(task)
+    if closed != task:
+        return label_of(closed, max(width - len(OPEN_SUFFIX), 4)) + OPEN_SUFFIX
     facts = find_task(task)
     if facts and (task.replace(" ", "_") == facts.name or task.lower().startswith("blink_")):
         return facts.abbreviation

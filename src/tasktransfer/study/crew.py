@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tasktransfer.study.ranks import launch_command
 from tasktransfer.study.workshop import Job, Outcome, Workshop
 
 __all__ = ["do_here", "do_in_processes"]
@@ -28,10 +29,13 @@ def do_here(workshop: Workshop, jobs: Iterable[Job]) -> Iterator[Outcome]:
         yield workshop.do(job)
 
 
-def do_in_processes(root: Path, jobs: Iterable[Job], *, workers: int, batch: int, log: Path) -> Iterator[Outcome]:
+def do_in_processes(
+    root: Path, jobs: Iterable[Job], *, workers: int, log: Path, gpus: int = 1
+) -> Iterator[Outcome]:
     """Do jobs in `workers` processes, yielding outcomes as they come.
 
-    Each process loads the study from `root`. What they print goes to `log`.
+    Each process loads the study from `root`. What they print goes to `log`. Where there are several GPUs each
+    worker has its own, or its own `gpus` of them.
     """
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     n_jobs = 0
@@ -39,7 +43,7 @@ def do_in_processes(root: Path, jobs: Iterable[Job], *, workers: int, batch: int
         waiting.put(job)
         n_jobs += 1
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    hands = [_Hand(root, batch, log, waiting, outcomes) for _ in range(min(workers, n_jobs))]
+    hands = [_Hand(root, log, waiting, outcomes, gpus, number) for number in range(min(workers, n_jobs))]
     try:
         for hand in hands:
             hand.start()
@@ -56,13 +60,15 @@ class _Hand(threading.Thread):
     def __init__(
         self,
         root: Path,
-        batch: int,
         log: Path,
         waiting: queue.SimpleQueue[Job],
         outcomes: queue.SimpleQueue[Outcome],
+        gpus: int,
+        number: int,
     ) -> None:
         super().__init__(daemon=True)
-        self.root, self.batch, self.log, self.waiting, self.outcomes = root, batch, log, waiting, outcomes
+        self.gpus, self.number = gpus, number
+        self.root, self.log, self.waiting, self.outcomes = root, log, waiting, outcomes
         self.process: subprocess.Popen[str] | None = None
         self.stopped = False
 
@@ -121,10 +127,10 @@ class _Hand(threading.Thread):
             return ""
 
     def _start_process(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "tasktransfer.study.worker", str(self.root), str(self.batch)]
+        command = launch_command(sys.executable, self.gpus, "tasktransfer.study.worker", self.root)
         places = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-        environment = os.environ | {"PYTHONPATH": places} | one_thread
+        environment = os.environ | {"PYTHONPATH": places} | one_thread | _own_gpus(self.number, self.gpus)
         with self.log.open("a", encoding="utf-8") as log:
             return subprocess.Popen(
                 command,
@@ -135,3 +141,15 @@ class _Hand(threading.Thread):
                 encoding="utf-8",
                 env=environment,
             )
+
+
+def _own_gpus(number: int, gpus: int) -> dict[str, str]:
+    """What leaves a worker the GPUs that are its own, in turn."""
+    import torch
+
+    n_gpus = torch.cuda.device_count()
+    if n_gpus < 2:
+        return {}
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = told.split(",") if told else [str(index) for index in range(n_gpus)]
+    return {"CUDA_VISIBLE_DEVICES": ",".join(names[(number * gpus + k) % n_gpus] for k in range(gpus))}

@@ -12,7 +12,7 @@ no-image    every image is grey
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,19 +26,13 @@ from tasktransfer.tasks.reading import mark_answer
 if TYPE_CHECKING:
     from tasktransfer.models.prompts import Prompt
     from tasktransfer.models.vlm import Vlm
-    from tasktransfer.study.plan import Cell, ItemSet
+    from tasktransfer.study.loading import Loading
+    from tasktransfer.study.plan import Cell
 
 __all__ = ["equal_parts", "lessons"]
 
 
-def lessons(
-    vlm: Vlm,
-    cell: Cell,
-    prompts_of: Callable[[ItemSet], list[Prompt]],
-    items_of: Callable[[ItemSet], list[Item]],
-    *,
-    seed: np.random.SeedSequence,
-) -> list[Prompt]:
+def lessons(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.SeedSequence) -> list[Prompt]:
     """The prompts, with the answers to be learned.
 
     Parameters
@@ -47,23 +41,24 @@ def lessons(
         The untouched model.
     cell
         A finetune or a control.
-    prompts_of, items_of
-        Items encoded, and as they are.
+    loading
+        Gives items, encoded and as they are.
     seed
         Decides which items go into the mix and what random answers are.
     """
     if cell.control is None:
-        return prompts_of(cell.training[0])
+        return loading.prompts(cell, cell.training[0])
     random = np.random.default_rng(seed)
     found: list[Prompt] = []
     counts = equal_parts(cell.n_items, len(cell.training))
     for items, count in zip(cell.training, counts, strict=True):
         chosen = sorted(random.permutation(items.n_items)[:count].tolist())
-        prompts, drawn = prompts_of(items), items_of(items)
+        prompts, drawn = loading.prompts(cell, items), loading.draw(items)
         some = [prompts[number] for number in chosen]
         pictures = [drawn[number] for number in chosen]
         if cell.control == "no-image":
-            found += encode(vlm, [blanked(item) for item in pictures])
+            grey = [blanked(item) for item in pictures]
+            found += encode(vlm, grey, keep_pixels=loading.needs_pixels(cell))
         elif cell.control == "shuffled":
             found += _relabelled(vlm, some, pictures, _random_answers(some, random))
         else:
@@ -107,6 +102,6 @@ def _own_answers(vlm: Vlm, prompts: Sequence[Prompt]) -> list[str]:
         return likeliest_letters(vlm, prompts)
     replies = generate(vlm, prompts)
     return [
-        mark_answer(reply, prompt.answer, "").predicted or ""
+        mark_answer(reply, prompt.answer, "", prompt.scorer).predicted or ""
         for reply, prompt in zip(replies, prompts, strict=True)
     ]

@@ -1,46 +1,28 @@
 """A study as cells: what is to be done, each known by what decides its result.
 
-A cell is one finetune, one control or the untouched model. Its key is a readable name and a digest of the
-weights, the items, the method, the optimisation, the seed and the version of this code. Places, engines and
-numbers of workers are not in it. The answers of a cell to one target by one scorer are a shard with a digest
-of its own, so that a target that is added is only evaluated, and a seed that is added is only trained.
+A cell is one finetune, one control, an adapter that is there already, or the untouched model. Its key is a
+readable name and a digest of the weights and how they see and compute, the items, the method, the optimisation,
+the seed and the version of this code. Places, engines, devices and numbers of workers are not in it. The answers
+of a cell to one target by one scorer are a shard with a digest of its own, so that a target that is added is only
+evaluated, and a seed that is added is only trained.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tasktransfer.errors import InputError
-from tasktransfer.study.spec import Method, Optimisation, Study
-from tasktransfer.tasks.supply import Supply, open_task
+from tasktransfer.study.item_sets import ItemSet, find_item_sets
+from tasktransfer.study.names import digest_of, slug
+from tasktransfer.study.spec import Method, ModelChoice, Optimisation, Study
+from tasktransfer.tasks.supply import Supply
 
-__all__ = ["Cell", "ItemSet", "Plan", "Shard", "make_plan"]
+__all__ = ["Adapter", "Cell", "Plan", "Shard", "adapter_places", "make_plan"]
 
-SCHEMA = 1  # raise when the same cell would give another result
+SCHEMA = 2  # raise when the same cell would give another result
 
 Kind = Literal["base", "finetune", "control"]
-
-
-@dataclass(frozen=True)
-class ItemSet:
-    """Items of one task and split, known by their digest."""
-
-    task: str
-    split: str
-    n_items: int
-    digest: str
-    has_options: bool
-    label_version: str
-
-    @property
-    def key(self) -> str:
-        """Name of the file that holds them encoded."""
-        return f"{slug(self.task)}-{self.split}-{self.n_items}-{self.digest[:12]}"
 
 
 @dataclass(frozen=True)
@@ -59,8 +41,16 @@ class Shard:
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """One that was trained elsewhere: where it lies, and what identifies it."""
+
+    place: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One model to have: untouched, finetuned, or finetuned as a control."""
+    """One model to have: untouched, finetuned here or elsewhere, or finetuned as a control."""
 
     label: str  # the model column: the model's name, with that of the variant behind it
     model: str
@@ -72,6 +62,8 @@ class Cell:
     n_items: int  # trained on, all sources together
     method: Method | None
     optimisation: Optimisation | None
+    quantised: bool  # language model in 4 bits
+    adapter: Adapter | None
     digest: str
     shards: tuple[Shard, ...]
 
@@ -97,15 +89,21 @@ class Plan:
     cells: tuple[Cell, ...]
     supplies: Mapping[str, Supply]
     model_digests: Mapping[str, str]
+    missing: tuple[str, ...] = ()  # what is not on this machine, and what gets it
 
     @property
     def item_sets(self) -> list[tuple[str, ItemSet]]:
-        """Each (model, items) that some cell needs, once."""
+        """Each (model, items) that some cell needs encoded, once."""
         needed = {}
         for cell in self.cells:
             for items in (*cell.training, *(shard.items for shard in cell.shards)):
                 needed[cell.model, items.key] = (cell.model, items)
         return list(needed.values())
+
+    def sees(self, model: str) -> str:
+        """What identifies all that decides what a model of the study makes of an item."""
+        whole = _sees(self.study.models[model], self.model_digests[model])
+        return f"{whole}-rotated" if self.study.evaluation.rotations else whole
 
     @property
     def n_shards(self) -> int:
@@ -118,22 +116,33 @@ class Plan:
         return list({cell.key: cell for cell in self.cells}.values())
 
 
-def slug(name: str) -> str:
-    """A name as part of a file name; what is lost by it is in the digest.
+def _sees(choice: ModelChoice, weights_digest: str) -> str:
+    """Digest of all that decides what a model makes of an item."""
+    budget = [choice.min_pixels, choice.max_pixels, choice.max_tiles]
+    return digest_of(SCHEMA, weights_digest, choice.dtype, choice.attention, choice.family, budget)
 
-    >>> slug("format-only / Relative Depth")
-    'format-only_Relative_Depth'
+
+def adapter_places(study: Study) -> dict[tuple[str, str, int], str]:
+    """Folder of each adapter that is there already, by (source, model, seed).
+
+    A name without ``{seed}`` is one adapter: it stands for the first seed alone. One without ``{model}`` belongs
+    to every model.
     """
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_.-")[:48] or "x"
+    return {
+        (name, model, seed): place.replace("{model}", model).replace("{seed}", str(seed))
+        for name, place in study.adapters.items()
+        for model in study.models
+        for seed in (study.seeds if "{seed}" in place else study.seeds[:1])
+    }
 
 
-def digest_of(*facts: Any) -> str:
-    """Twelve hexadecimal digits of anything that JSON can say."""
-    told = json.dumps(facts, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
-
-
-def make_plan(study: Study, model_digests: Mapping[str, str]) -> Plan:
+def make_plan(
+    study: Study,
+    model_digests: Mapping[str, str],
+    adapter_digests: Mapping[str, str] | None = None,
+    *,
+    here_only: bool = False,
+) -> Plan:
     """Compile a study.
 
     Parameters
@@ -142,43 +151,28 @@ def make_plan(study: Study, model_digests: Mapping[str, str]) -> Plan:
         The study.
     model_digests
         What identifies the weights of each model of the study.
+    adapter_digests
+        What identifies each adapter folder of `adapter_places`.
+    here_only
+        Fetch nothing: items that are not on this machine are counted as their benchmark says, and named in
+        `Plan.missing`.
 
     Raises
     ------
     InputError
         A task cannot be opened, or has fewer items than the study asks for.
     """
-    supplies: dict[str, Supply] = {}
-    faults: list[str] = []
-    sources = _item_sets(study, "train", study.sources, study.items.source, supplies, faults)
-    targets = _item_sets(study, "test", study.targets, study.items.target, supplies, faults)
-    if faults:
-        raise InputError("\n".join(dict.fromkeys(faults)))
-    cells = [
-        cell
+    found = find_item_sets(study, here_only=here_only)
+    adapters = {
+        key: Adapter(place, (adapter_digests or {})[place]) for key, place in adapter_places(study).items()
+    }
+    makers = [
+        _Maker(study, model, variant, model_digests[model], found.targets, adapters)
         for model in study.models
         for variant in [*study.variants] or [""]
-        for cell in _Maker(study, model, variant, model_digests[model], targets).cells(sources)
     ]
-    return Plan(study, tuple(cells), supplies, model_digests)
-
-
-def _item_sets(
-    study: Study, split: str, names: Sequence[str], n_items: int, supplies: dict[str, Supply], faults: list[str]
-) -> dict[str, ItemSet]:
-    """Open tasks and take items of them; what is wrong goes to `faults`."""
-    found = {}
-    for name in names:
-        try:
-            if name not in supplies:
-                supplies[name] = open_task(name, study.tasks.get(name), seed=study.data_seed)
-            digest = supplies[name].digest(split, n_items)
-            has_options = bool(supplies[name].draw(split, 1)[0].choices)
-        except InputError as error:
-            faults.append(str(error))
-        else:
-            found[name] = ItemSet(name, split, n_items, digest, has_options, supplies[name].label_version)
-    return found
+    cells = [cell for maker in makers for cell in maker.cells(found.sources)]
+    return Plan(study, tuple(cells), found.supplies, model_digests, found.missing)
 
 
 class _Maker:
@@ -191,35 +185,52 @@ class _Maker:
         variant: str,
         weights: str,
         targets: Mapping[str, ItemSet],
+        adapters: Mapping[tuple[str, str, int], Adapter],
     ) -> None:
         chosen = study.variants.get(variant)
         self.study, self.model = study, model
         self.label = f"{model} / {variant}" if variant else model
         self.method = chosen.method if chosen else study.method
         self.optimisation = chosen.optimisation if chosen else study.optimisation
-        self.weights = [weights, study.models[model].dtype]
-        self.targets = targets
+        self.sees = _sees(study.models[model], weights)
+        self.quantised = self.method.kind == "qlora"
+        self.targets, self.adapters = targets, adapters
 
     def cells(self, sources: Mapping[str, ItemSet]) -> list[Cell]:
-        """The untouched model, the finetunes by source and seed, the controls."""
-        found = [self._cell("base", "", None, None, ())]
+        """The untouched model, the finetunes by source and seed, what is trained already, the controls."""
+        found = [self._cell("base", "", None)]
         for items in sources.values():
-            found += [self._cell("finetune", items.task, seed, None, (items,)) for seed in self.study.seeds]
+            found += self._over_seeds("finetune", items.task, training=(items,))
+        for (name, model, seed), adapter in self.adapters.items():
+            if model == self.model:
+                found.append(self._cell("finetune", name, seed, adapter=adapter))
         mix = tuple(sources.values())
         for control in self.study.controls:
-            found += [self._cell("control", control, seed, control, mix) for seed in self.study.seeds]
+            found += self._over_seeds("control", control, control=control, training=mix)
         for control in self.study.per_source_controls:
             for items in mix:
-                name = f"{control}: {items.task}"
-                found += [self._cell("control", name, seed, control, (items,)) for seed in self.study.seeds]
+                found += self._over_seeds(
+                    "control", f"{control}: {items.task}", control=control, training=(items,)
+                )
         return found
 
+    def _over_seeds(self, kind: Kind, source: str, **how: Any) -> list[Cell]:
+        return [self._cell(kind, source, seed, **how) for seed in self.study.seeds]
+
     def _cell(
-        self, kind: Kind, source: str, seed: int | None, control: str | None, training: tuple[ItemSet, ...]
+        self,
+        kind: Kind,
+        source: str,
+        seed: int | None,
+        *,
+        control: str | None = None,
+        training: tuple[ItemSet, ...] = (),
+        adapter: Adapter | None = None,
     ) -> Cell:
-        trained = kind != "base"
-        facts = [SCHEMA, self.weights]
-        if trained:
+        facts: list[Any] = [SCHEMA, self.sees, self.quantised]
+        if adapter:
+            facts += ["adapter", adapter.digest]
+        elif training:
             items = [(part.task, part.digest) for part in training]
             how = [self.method.model_dump(), self.optimisation.model_dump()]
             facts += [control, items, self.study.items.source, seed, how]
@@ -232,9 +243,11 @@ class _Maker:
             seed=seed,
             control=control,
             training=training,
-            n_items=self.study.items.source if trained else 0,
-            method=self.method if trained else None,
-            optimisation=self.optimisation if trained else None,
+            n_items=self.study.items.source if training else 0,
+            method=self.method if training else None,
+            optimisation=self.optimisation if training else None,
+            quantised=self.quantised,
+            adapter=adapter,
             digest=digest,
             shards=tuple(shard for target in self.targets.values() for shard in self._shards(target, digest)),
         )
@@ -246,7 +259,7 @@ class _Maker:
         for scorer in evaluation.scorers if items.has_options else ("generation",):
             sample = evaluation.generation_items if items.has_options and scorer == "generation" else None
             n_items = min(items.n_items, sample or items.n_items)
-            how = [scorer, evaluation.max_new_tokens if scorer == "generation" else None]
+            how = [scorer, evaluation.max_new_tokens if scorer == "generation" else evaluation.rotations]
             digest = digest_of(SCHEMA, cell_digest, items.task, items.digest, n_items, how, items.label_version)
             found.append(Shard(items, scorer, n_items, digest))
         return found

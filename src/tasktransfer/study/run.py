@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tasktransfer.errors import OutputError, SettingsError
+from tasktransfer.errors import InputError, OutputError, SettingsError
 from tasktransfer.study.crew import do_here, do_in_processes
 from tasktransfer.study.lock import locked
-from tasktransfer.study.plan import Cell, Plan, make_plan
+from tasktransfer.study.plan import Cell, Plan, adapter_places, make_plan
 from tasktransfer.study.progress import Progress, duration
-from tasktransfer.study.spec import Study, load_study, study_text
+from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.store import Store, write_text
+from tasktransfer.study.study_file import ADAPTER_CONFIG, load_study
 from tasktransfer.study.trained import Check, check_training, checks_csv, unhelped
 from tasktransfer.study.workshop import Job, Outcome, Workshop
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunResult", "plan_study", "resume_study", "run_study"]
 
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_ITEMS_JOB = 64  # encoding items is about as much work as asking so many
 _PACKAGES = (
     "tasktransfer",
     "torch",
@@ -49,12 +54,46 @@ class RunResult(NamedTuple):
     folder: Path
 
 
-def plan_study(study: Study) -> Plan:
-    """The cells of a study. Reads the weights once to know them; a Hub id is downloaded where it is not cached."""
-    from tasktransfer.models.vlm import locate_weights, weights_digest
+def plan_study(study: Study, *, here_only: bool = False) -> Plan:
+    """The cells of a study. Reads the weights once to know them.
 
-    places = {name: locate_weights(choice.weights, choice.revision) for name, choice in study.models.items()}
-    return make_plan(study, {name: weights_digest(place) for name, place in places.items()})
+    Parameters
+    ----------
+    study
+        The study.
+    here_only
+        Fetch nothing. What is not on this machine is named in `Plan.missing`, with what gets it, and the digests
+        of what depends on it are no real ones.
+    """
+    from tasktransfer.models.vlm import cached_weights, locate_weights, weights_digest
+
+    digests, missing = {}, []
+    for name, choice in study.models.items():
+        place = cached_weights(choice.weights, choice.revision)
+        if place is None and here_only:
+            revision = f" --revision {choice.revision}" if choice.revision else ""
+            missing.append(f"the weights of {name}: hf download {choice.weights}{revision}")
+            digests[name] = f"{choice.weights}@{choice.revision}"
+        else:
+            digests[name] = weights_digest(place or locate_weights(choice.weights, choice.revision))
+    adapters = {place: _adapter_digest(Path(place)) for place in adapter_places(study).values()}
+    planned = make_plan(study, digests, adapters, here_only=here_only)
+    return replace(planned, missing=(*missing, *planned.missing))
+
+
+def _adapter_digest(folder: Path) -> str:
+    """What identifies a PEFT adapter: its weights and how they are added."""
+    whole = hashlib.sha256()
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        try:
+            with (folder / name).open("rb") as handle:
+                whole.update(hashlib.file_digest(handle, "sha256").digest())
+        except OSError as error:
+            raise InputError(
+                f"{folder / name}: cannot be read ({error.strerror}); an adapter is a PEFT folder with "
+                f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (pickled weights are not read)"
+            ) from error
+    return whole.hexdigest()
 
 
 def run_study(
@@ -64,12 +103,11 @@ def run_study(
     workers: int = 1,
     overrides: Sequence[str] = (),
     quiet: bool = False,
-    batch: int = 64,
 ) -> RunResult:
     """Do what is missing of a study.
 
     A cell that fails does not stop the others. Stopped at any moment, by whatever means, the same call goes on
-    where it was. The predictions do not depend on `workers` or interruptions, the answers not on `batch`.
+    where it was. The predictions do not depend on `workers` or interruptions.
 
     Parameters
     ----------
@@ -83,8 +121,6 @@ def run_study(
         ``key.key=value`` each, for a study file.
     quiet
         Show no progress; the log is written all the same.
-    batch
-        Items asked at once.
 
     Raises
     ------
@@ -95,16 +131,16 @@ def run_study(
     """
     root = Path(out)
     if isinstance(study, Study):
-        return _run(study, study_text(study), root, workers=workers, quiet=quiet, batch=batch)
+        return _run(study, study_text(study), root, workers=workers, quiet=quiet)
     checked = load_study(study, overrides=overrides)
     text = Path(study).read_text(encoding="utf-8")
-    return _run(checked, text, root, overrides=overrides, workers=workers, quiet=quiet, batch=batch)
+    return _run(checked, text, root, overrides=overrides, workers=workers, quiet=quiet)
 
 
-def resume_study(out: str | Path, *, workers: int = 1, quiet: bool = False, batch: int = 64) -> RunResult:
+def resume_study(out: str | Path, *, workers: int = 1, quiet: bool = False) -> RunResult:
     """Do what is missing of the study that was last run in a folder; see `run_study`."""
     study = Store(Path(out)).read_plan().study
-    return _run(study, None, Path(out), workers=workers, quiet=quiet, batch=batch)
+    return _run(study, None, Path(out), workers=workers, quiet=quiet)
 
 
 def _run(
@@ -115,11 +151,9 @@ def _run(
     overrides: Sequence[str] = (),
     workers: int,
     quiet: bool,
-    batch: int,
 ) -> RunResult:
-    for name, value in (("workers", workers), ("batch", batch)):
-        if value < 1:
-            raise SettingsError(f"{name} is {value}; accepted is a whole number from 1")
+    if workers < 1:
+        raise SettingsError(f"workers is {workers}; accepted is a whole number from 1")
     _require_packages()
     plan = plan_study(study)
     with locked(root):
@@ -130,7 +164,7 @@ def _run(
         if text is not None:
             store.write_study(plan, text, overrides)
         write_text(root / "environment.json", json.dumps(environment(), indent=1) + "\n")
-        _do_missing(plan, store, progress, workers=workers, batch=batch)
+        _do_missing(plan, store, progress, workers=workers)
         return _joined(plan, store, progress)
 
 
@@ -141,7 +175,7 @@ def _require_packages() -> None:
         raise SettingsError(f"running a study needs {', '.join(missing)}: pip install 'tasktransfer[models]'")
 
 
-def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int, batch: int) -> None:
+def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int) -> None:
     cells = plan.unique_cells
     for cell in cells:
         for sentence in store.damage(cell):
@@ -151,10 +185,10 @@ def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int, b
     kept = len(cells) - len(missing)
     progress.tell(f"{len(cells)} cells: {kept} finished before, {len(missing)} to do, {workers} at a time")
     by_key = {cell.key: cell for cell in missing}
-    work = {job: _work(by_key.get(job.key), store, batch) for job in jobs}
+    work = {job: _work(by_key.get(job.key), store) for job in jobs}
     progress.plan(sum(work.values()))
     started = time.monotonic()
-    for outcome in _outcomes(plan, store, jobs, workers=workers, batch=batch):
+    for outcome in _outcomes(plan, store, jobs, workers=workers):
         if outcome.fatal:
             raise OutputError(
                 f"{store.root}: writing failed ({outcome.error}). What was finished is kept; make room, or make "
@@ -169,36 +203,43 @@ def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int, b
         progress.tell(f"{len(jobs)} jobs in {duration(time.monotonic() - started)}")
 
 
-def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int, batch: int) -> Iterator[Outcome]:
+def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int) -> Iterator[Outcome]:
     """Items first, since every cell needs them; then the cells."""
-    if workers == 1:
-        yield from do_here(Workshop(plan, store, batch=batch), jobs)
+    gpus = plan.study.compute.gpus
+    if workers == gpus == 1:
+        yield from do_here(Workshop(plan, store), jobs)
         return
     log = store.root / "workers.log"
-    yield from do_in_processes(store.root, jobs, workers=workers, batch=batch, log=log)
+    yield from do_in_processes(store.root, jobs, workers=workers, log=log, gpus=gpus)
 
 
 def _item_jobs(plan: Plan, store: Store, missing: Sequence[Cell]) -> list[Job]:
     """Items that a missing cell needs and that are not encoded yet."""
     needed = {
-        (cell.model, items.key)
+        Job("pixels" if _keeps_pixels(plan, cell) else "items", cell.model, items.key)
         for cell in missing
         for items in (
             *(cell.training if not store.is_trained(cell) else ()),
             *(shard.items for shard in store.missing_shards(cell)),
         )
     }
-    return [
-        Job("items", model, items.key)
+    jobs = [
+        (Job(kind, model, items.key), store.items_file(model, plan.sees(model), items, pixels=kind == "pixels"))
+        for kind in ("items", "pixels")
         for model, items in plan.item_sets
-        if (model, items.key) in needed and not store.items_file(model, plan.model_digests[model], items).is_file()
     ]
+    return [job for job, file in jobs if job in needed and not file.is_file()]
 
 
-def _work(cell: Cell | None, store: Store, batch: int) -> float:
+def _keeps_pixels(plan: Plan, cell: Cell) -> bool:
+    """Whether images go through the vision tower each time; adapters from elsewhere tell when they are loaded."""
+    return bool(cell.method and cell.method.changes_vision) or not plan.study.compute.keep_features
+
+
+def _work(cell: Cell | None, store: Store) -> float:
     """Roughly how many items go through the language model; a step back counts twice a step forth."""
     if cell is None:
-        return 2.0 * batch
+        return 2.0 * _ITEMS_JOB
     training = 0.0
     if cell.optimisation is not None and not store.is_trained(cell):
         training = 3.0 * math.ceil(cell.optimisation.steps * cell.optimisation.stop) * cell.optimisation.batch

@@ -6,7 +6,8 @@
     predictions.parquet     all answers       trained.csv        does each cell say something?
     environment.json        versions          run.log            what happened
     items/MODEL/*.safetensors                 items as the model sees them, made once
-    cells/CELL/             cell.json, adapter/ (plain PEFT) or weights/, metrics.jsonl, trained.json
+    cells/CELL/             cell.json, adapter/ (plain PEFT) or weights/, metrics.jsonl, trained.json;
+                            checkpoint.safetensors while it is being trained
     cells/CELL/answers/     one parquet a target and scorer, each with a .json of its size and digest
 
 Whatever is written gets a temporary name and is renamed; a record of sizes and digests comes last and is what
@@ -28,7 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasktransfer.errors import InputError, OutputError
-from tasktransfer.study.plan import Cell, ItemSet, Plan, Shard, make_plan, slug
+from tasktransfer.study.item_sets import ItemSet
+from tasktransfer.study.names import slug
+from tasktransfer.study.plan import Cell, Plan, Shard, make_plan
 from tasktransfer.study.spec import Study
 
 __all__ = ["PREDICTIONS", "Store"]
@@ -66,9 +69,14 @@ class Store:
         """Where everything of a cell lies."""
         return self.root / "cells" / cell.key
 
-    def items_file(self, model: str, weights_digest: str, items: ItemSet) -> Path:
-        """Where the encoded items of a model lie."""
-        return self.root / "items" / f"{slug(model)}-{weights_digest[:12]}" / f"{items.key}.safetensors"
+    def items_file(self, model: str, sees: str, items: ItemSet, *, pixels: bool = False) -> Path:
+        """Where items lie as a model sees them; `sees` is `Plan.sees` of it."""
+        ending = ".pixels.safetensors" if pixels else ".safetensors"
+        return self.root / "items" / f"{slug(model)}-{sees}" / f"{items.key}{ending}"
+
+    def checkpoint_file(self, cell: Cell) -> Path:
+        """Where what is done of a finetune is saved."""
+        return self.folder(cell) / "checkpoint.safetensors"
 
     # the study itself
 
@@ -86,12 +94,15 @@ class Store:
                 f"{self.root}: is not the folder of a study (no readable study.json); "
                 f"`tasktransfer run STUDY.yaml --out DIR` makes one"
             )
-        return make_plan(Study.model_validate(told["study"]), told["model_digests"])
+        study = Study.model_validate(told["study"])
+        return make_plan(study, told["model_digests"], told["adapter_digests"])
 
     def changed_keys(self, plan: Plan) -> list[str]:
         """The keys of the study that differ from the one last run here; empty where there was none."""
         told = _json(self.root / "study.json")
-        return sorted(_changed(told["study"], _dump(plan.study))) if told else []
+        if told is None:
+            return []
+        return sorted(_changed(told["study"] | {"compute": None}, _dump(plan.study) | {"compute": None}))
 
     def write_study(self, plan: Plan, text: str, overrides: Sequence[str] = ()) -> None:
         """Keep a study as it was given and as it was understood; an earlier one goes to ``earlier/``."""
@@ -101,7 +112,12 @@ class Store:
             kept.parent.mkdir(exist_ok=True)
             write_text(kept, old.decode("utf-8", "replace"))
         write_text(verbatim, text)
-        told = {"study": _dump(plan.study), "model_digests": dict(plan.model_digests), "set": list(overrides)}
+        told = {
+            "study": _dump(plan.study),
+            "model_digests": dict(plan.model_digests),
+            "adapter_digests": {cell.adapter.place: cell.adapter.digest for cell in plan.cells if cell.adapter},
+            "set": list(overrides),
+        }
         write_text(self.root / "study.json", json.dumps(told, indent=1) + "\n")
 
     def sweep(self) -> None:
@@ -116,7 +132,7 @@ class Store:
 
     def is_trained(self, cell: Cell) -> bool:
         """Whether the weights of a cell are there and as recorded."""
-        return cell.kind == "base" or self._as_recorded(self.folder(cell), _RECORD)
+        return cell.method is None or self._as_recorded(self.folder(cell), _RECORD)
 
     def has_shard(self, cell: Cell, shard: Shard) -> bool:
         """Whether the answers of a cell to a target are there and as recorded."""
@@ -200,10 +216,11 @@ class Store:
     def write_cell_facts(self, cell: Cell) -> None:
         """Say in plain words what a cell is."""
         facts = {
-            "model": cell.label if cell.method else cell.model, "kind": cell.kind,
+            "model": cell.label if cell.kind != "base" else cell.model, "kind": cell.kind,
             "source": cell.source, "seed": cell.seed,
             "control": cell.control, "n_items": cell.n_items, "digest": cell.digest,
             "sources": [items.task for items in cell.training],
+            "adapter": cell.adapter.digest if cell.adapter else None,
             "method": cell.method.model_dump() if cell.method else None,
             "optimisation": cell.optimisation.model_dump() if cell.optimisation else None,
         }  # fmt: skip

@@ -45,12 +45,14 @@ def check_training(plan: Plan, store: Store) -> list[Check]:
 def _check(store: Store, cell: Cell, base: Cell) -> Check:
     losses = [metrics["loss"] for metrics in store.read_metrics(cell)]
     quarter = max(1, len(losses) // 4)
-    first, last = float(np.mean(losses[:quarter])), float(np.mean(losses[-quarter:]))
+    first = last = float("nan")
+    if losses:  # none of an adapter that was trained elsewhere
+        first, last = float(np.mean(losses[:quarter])), float(np.mean(losses[-quarter:]))
     baseline, accuracy = _own_score(store, base, cell.source), _own_score(store, cell, cell.source)
     flag = ""
     if cell.kind == "finetune":
         flag = "no self-transfer" if accuracy <= baseline else ""
-        flag = flag if last < _FELL * first else "loss did not fall"
+        flag = "loss did not fall" if last >= _FELL * first else flag
     return Check(cell.label, cell.kind, cell.source, cell.seed_text, first, last, baseline, accuracy, flag)
 
 

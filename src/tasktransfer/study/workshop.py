@@ -1,4 +1,4 @@
-"""One process at work: it loads each model once and does one job after another.
+"""One process at work: it loads models when they are needed and does one job after another.
 
 A job is either items to be encoded or a cell to be finished. Doing a job twice gives the same files.
 """
@@ -10,18 +10,18 @@ import json
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tasktransfer.errors import InputError
-from tasktransfer.study.plan import Cell, ItemSet, Plan
+from tasktransfer.models.shards import full_tensor
+from tasktransfer.study.loading import Loading
+from tasktransfer.study.plan import Cell, Plan, Shard
+from tasktransfer.study.ranks import agreed, is_first, together
 from tasktransfer.study.store import Store
 
 if TYPE_CHECKING:
-    from tasktransfer.models.prompts import Prompt
     from tasktransfer.models.vlm import Vlm
 
 __all__ = ["Job", "Outcome", "Workshop"]
@@ -30,7 +30,7 @@ __all__ = ["Job", "Outcome", "Workshop"]
 class Job(NamedTuple):
     """Something to do, by name."""
 
-    kind: str  # "items" or "cell"
+    kind: str  # "items", "pixels" (items that keep their pixels) or "cell"
     model: str
     key: str
 
@@ -43,24 +43,27 @@ class Outcome(NamedTuple):
     fatal: bool = False  # nothing else can succeed either
 
 
+_Learner = tuple[dict[str, Any], Callable[[Path | None], None]]
+
+
 class Workshop:
     """Does the jobs of a plan, in this process."""
 
-    def __init__(self, plan: Plan, store: Store, *, batch: int = 64) -> None:
-        self.plan, self.store, self.batch = plan, store, batch
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.plan, self.store = plan, store
         self.cells = {cell.key: cell for cell in plan.unique_cells}
         self.item_sets = {(model, items.key): items for model, items in plan.item_sets}
-        self._models: dict[str, Vlm] = {}
-        self._prompts = lru_cache(maxsize=64)(self._read_prompts)
+        self.loading = Loading(plan, store)
 
     def do(self, job: Job) -> Outcome:
         """Do a job; what goes wrong is recorded and told, not raised."""
         try:
-            with one_thread():
-                if job.kind == "items":
-                    self.prepare(job.model, self.item_sets[job.model, job.key])
-                else:
+            with one_thread() if self.loading.is_small(job.model) else nullcontext():
+                if job.kind == "cell":
                     self.finish(self.cells[job.key])
+                else:
+                    items = self.item_sets[job.model, job.key]
+                    self.loading.prepare(job.model, items, pixels=job.kind == "pixels")
             return Outcome(job)
         except Exception as error:
             try:
@@ -72,49 +75,43 @@ class Workshop:
         told = f"{type(error).__name__}: {error}"
         if isinstance(error, OSError):  # all that is read here is checked elsewhere: this is about writing
             return Outcome(job, told, fatal=True)
+        if type(error).__name__ == "OutOfMemoryError":
+            told += (
+                f" (with compute.tokens {self.plan.study.compute.tokens}, halved once). Smaller are fewer tokens, "
+                f"compute.activation_checkpointing: true, a smaller max_pixels or max_tiles of the model, qlora"
+            )
         if job.kind == "cell":
             trace = traceback.format_exc().splitlines()[-30:]
             self.store.write_error(self.cells[job.key], {"error": told, "trace": "\n".join(trace)})
         return Outcome(job, told)
 
-    def model(self, name: str) -> Vlm:
-        """A model of the study, loaded when first asked for."""
-        if name not in self._models:
-            from tasktransfer.models.vlm import load_model, locate_weights
-
-            choice = self.plan.study.models[name]
-            folder = locate_weights(choice.weights, choice.revision)
-            self._models[name] = load_model(folder, dtype=choice.dtype)
-        return self._models[name]
-
-    def prepare(self, model: str, items: ItemSet) -> None:
-        """Encode items, where that is not done."""
-        from tasktransfer.models.prompts import encode
-        from tasktransfer.study.encoded import write_prompts
-
-        path = self._items_file(model, items)
-        if not path.is_file():
-            write_prompts(encode(self.model(model), self._draw(items)), path)
-
     def finish(self, cell: Cell) -> None:
         """Train a cell and ask it, where that is not done."""
-        self.store.write_cell_facts(cell)
-        if not self.store.is_trained(cell):
+        if is_first():
+            self.store.write_cell_facts(cell)
+        if agreed(not self.store.is_trained(cell)):
             self._train(cell)
-        missing = self.store.missing_shards(cell)
+        missing = agreed(self.store.missing_shards(cell))
         if missing:
-            vlm = self.model(cell.model)
+            vlm = self.loading.vlm_of(cell)
             with self._adapted(vlm, cell):
                 for shard in missing:
-                    self.store.write_shard(cell, shard, self._answers(vlm, cell, shard))
+                    rows = self._answers(vlm, cell, shard)
+                    if is_first():
+                        self.store.write_shard(cell, shard, rows)
         self.store.clear_error(cell)
 
-    def _answers(self, vlm: Vlm, cell: Cell, shard: Any) -> list[dict[str, Any]]:
+    def _answers(self, vlm: Vlm, cell: Cell, shard: Shard) -> list[dict[str, Any]]:
         from tasktransfer.study.evaluate import evaluate
 
-        prompts = self._prompts(cell.model, shard.items)[: shard.n_items]
-        new_tokens = self.plan.study.evaluation.max_new_tokens
-        rows = evaluate(vlm, prompts, shard.scorer, max_new_tokens=new_tokens, batch=self.batch)
+        rows = evaluate(
+            vlm,
+            self.loading.prompts(cell, shard.items)[: shard.n_items],
+            shard.scorer,
+            max_new_tokens=self.plan.study.evaluation.max_new_tokens,
+            rotations=self.plan.study.evaluation.rotations,
+            tokens=self.plan.study.compute.tokens,
+        )
         names = {
             "model": cell.model, "kind": cell.kind, "source": cell.source, "seed": cell.seed_text,
             "target": shard.items.task, "scorer": shard.scorer, "label_version": shard.items.label_version,
@@ -122,59 +119,86 @@ class Workshop:
         return [names | row for row in rows]
 
     def _train(self, cell: Cell) -> None:
+        from tasktransfer.study.checkpoint import Checkpoint
         from tasktransfer.study.finetune import finetune
         from tasktransfer.study.lessons import lessons
 
         assert cell.optimisation is not None
-        vlm = self.model(cell.model)
+        compute = self.plan.study.compute
+        vlm = self.loading.vlm_of(cell)
         content, start, course = cell_seed(cell).spawn(3)
-        prompts = lessons(
-            vlm, cell, lambda items: self._prompts(cell.model, items), self._draw, seed=content
-        )  # fmt: skip
-        with self.store.training(cell) as folder, (folder / "metrics.jsonl").open("w", encoding="utf-8") as curve:
-
-            def note(metrics: dict[str, float]) -> None:
-                curve.write(json.dumps(metrics) + "\n")
-
-            with self._learner(vlm, cell, start) as (weights, save):
-                finetune(vlm, weights, prompts, cell.optimisation, seed=course, note=note)
-                save(folder)
+        prompts = lessons(vlm, cell, self.loading, seed=content)
+        checkpoint = Checkpoint(self.store.checkpoint_file(cell), compute.checkpoint_every)
+        place = self.store.training(cell) if is_first() else nullcontext()
+        with place as folder, self._learner(vlm, cell, start) as (weights, save):
+            curve = finetune(
+                vlm, weights, prompts, cell.optimisation,
+                seed=course, tokens=compute.tokens, checkpoint=checkpoint,
+            )  # fmt: skip
+            save(folder)
+            if folder:
+                told = "".join(json.dumps(metrics) + "\n" for metrics in curve)
+                (folder / "metrics.jsonl").write_text(told, encoding="utf-8")
+        together()
+        if is_first():
+            checkpoint.remove()
 
     @contextmanager
-    def _learner(
-        self, vlm: Vlm, cell: Cell, start: np.random.SeedSequence
-    ) -> Iterator[tuple[list[Any], Callable[[Path], None]]]:
-        """The parameters that learn, and a function that saves them."""
-        import torch
+    def _learner(self, vlm: Vlm, cell: Cell, start: np.random.SeedSequence) -> Iterator[_Learner]:
+        """The parameters that learn, by name, and a function that saves them where it is given a folder."""
+        from tasktransfer.models.decoder import activation_checkpointing
+
+        assert cell.method is not None
+        recomputing = self.plan.study.compute.activation_checkpointing
+        saving = activation_checkpointing(vlm) if recomputing else nullcontext()
+        learner = self._whole_learner(vlm) if cell.method.kind == "full" else self._lora_learner(vlm, cell, start)
+        with learner as found, saving:
+            yield found
+
+    @contextmanager
+    def _whole_learner(self, vlm: Vlm) -> Iterator[_Learner]:
         from safetensors.torch import save_file
 
-        from tasktransfer.models.vlm import lora, whole_decoder
+        from tasktransfer.models.decoder import whole_decoder
 
-        method = cell.method
-        assert method is not None
-        if method.kind == "full":
-            with whole_decoder(vlm) as named:
+        with whole_decoder(vlm) as named:
 
-                def save_all(folder: Path) -> None:
+            def save(folder: Path | None) -> None:
+                tensors = {name: full_tensor(weight.detach()).cpu() for name, weight in named.items()}
+                if folder:
                     (folder / "weights").mkdir()
                     save_file(
-                        {n: w.detach().contiguous() for n, w in named.items()},
-                        folder / "weights/model.safetensors",
+                        {n: t.contiguous() for n, t in tensors.items()}, folder / "weights/model.safetensors"
                     )
 
-                yield list(named.values()), save_all
-            return
+            yield named, save
+
+    @contextmanager
+    def _lora_learner(self, vlm: Vlm, cell: Cell, start: np.random.SeedSequence) -> Iterator[_Learner]:
+        import torch
+
+        from tasktransfer.models.adapters import lora
+
         torch.manual_seed(int(start.generate_state(1)[0]))
+        method = cell.method
+        assert method is not None
         with lora(
             vlm,
             r=method.r,
             alpha=method.alpha,
             dropout=method.dropout,
             layers=method.layers,
+            projector=method.projector,
+            vision=method.vision,
             name=self._base_name(cell),
         ) as adapted:
-            weights = [weight for weight in adapted.parameters() if weight.requires_grad]
-            yield weights, lambda folder: adapted.save_pretrained(folder / "adapter", save_embedding_layers=False)
+            named = {name: weight for name, weight in adapted.named_parameters() if weight.requires_grad}
+
+            def save(folder: Path | None) -> None:
+                if folder:
+                    adapted.save_pretrained(folder / "adapter", save_embedding_layers=False)
+
+            yield named, save
 
     def _base_name(self, cell: Cell) -> str:
         """What the adapter says it belongs to: no place on this machine."""
@@ -183,32 +207,19 @@ class Workshop:
 
     def _adapted(self, vlm: Vlm, cell: Cell) -> Any:
         """The model with the saved weights of a cell, for the time of a block."""
-        from tasktransfer.models.vlm import saved_lora, whole_decoder
+        from tasktransfer.models.adapter_files import check_adapter
+        from tasktransfer.models.adapters import saved_lora
+        from tasktransfer.models.decoder import whole_decoder
 
+        if cell.adapter is not None:
+            check_adapter(vlm, Path(cell.adapter.place))
+            return saved_lora(vlm, Path(cell.adapter.place))
         if cell.method is None:
             return nullcontext()
         folder = self.store.folder(cell)
         if cell.method.kind == "full":
             return whole_decoder(vlm, folder / "weights" / "model.safetensors")
         return saved_lora(vlm, folder / "adapter")
-
-    def _items_file(self, model: str, items: ItemSet) -> Path:
-        return self.store.items_file(model, self.plan.model_digests[model], items)
-
-    def _read_prompts(self, model: str, items: ItemSet) -> list[Prompt]:
-        from tasktransfer.study.encoded import read_prompts
-
-        path = self._items_file(model, items)
-        self.prepare(model, items)
-        try:
-            return read_prompts(path)
-        except InputError:  # damaged since: made again, as anything else would be
-            path.unlink()
-            self.prepare(model, items)
-            return read_prompts(path)
-
-    def _draw(self, items: ItemSet) -> list[Any]:
-        return self.plan.supplies[items.task].draw(items.split, items.n_items)
 
 
 def cell_seed(cell: Cell) -> np.random.SeedSequence:

@@ -9,18 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tasktransfer.errors import InputError
 from tasktransfer.tasks.blink import BLINK_TASKS
 from tasktransfer.tasks.blink_items import BLINK_REPO, BlinkItems, blink_file, hidden_reason, read_blink
 from tasktransfer.tasks.files import SPLITS, FolderTask, read_folder_task
-from tasktransfer.tasks.vsi_bench import ARCHIVES, QUESTIONS, VSI_REPO, VSI_TASKS, VSI_VERSION, VsiItems, read_vsi
+from tasktransfer.tasks.vsi_bench import (
+    ARCHIVES,
+    QUESTIONS,
+    VSI_REPO,
+    VSI_TASKS,
+    VSI_VERSION,
+    VsiItems,
+    read_vsi,
+    released_items,
+)
 
 if TYPE_CHECKING:
     from tasktransfer.tasks.item import Item
 
-__all__ = ["BENCHMARK_TASKS", "Benchmark", "open_benchmark"]
+__all__ = ["BENCHMARK_TASKS", "Benchmark", "Expected", "benchmark_of", "expected_items", "open_benchmark"]
 
 BENCHMARK_TASKS = (*BLINK_TASKS, *VSI_TASKS)
 
@@ -164,6 +173,27 @@ class _Vsi(Benchmark):
 def _no_training(task: Benchmark, remedy: str) -> str:
     where = f"{task.training} is no folder" if task.training else "no folder of training items is named"
     return f"{task.name}: {where}; {remedy}"
+
+
+class Expected(NamedTuple):
+    """What a benchmark's task is known to hold, without its files."""
+
+    n_items: int
+    has_options: bool
+
+
+def expected_items(name: str) -> Expected:
+    """The test items of one of `BENCHMARK_TASKS`, as released."""
+    if name in BLINK_TASKS:
+        return Expected(BLINK_TASKS[name].n_items or 0, True)
+    return Expected(*released_items(name))
+
+
+def benchmark_of(name: str) -> Literal["blink", "vsi_bench"] | None:
+    """The benchmark that a task belongs to; None for any other task."""
+    if name in BLINK_TASKS:
+        return "blink"
+    return "vsi_bench" if name in VSI_TASKS else None
 
 
 def open_benchmark(

@@ -6,6 +6,7 @@ images   file names within the folder, in the order in which the question names 
 question text without the options
 choices  option texts without letters; left out when the answer is a number or text
 answer   letter of the right option, else the number or text
+scorer   how an answer without options is scored, a word of `tasktransfer.tasks.scoring`; may be left out
 split    ``train`` or ``test``; left out everywhere, a quarter of the items, drawn by their ids, is the test
 ======== ===================================================================================================
 """
@@ -24,11 +25,12 @@ from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.pictures import Pictures
+from tasktransfer.tasks.scoring import answer_fault, find_scorer
 
 __all__ = ["SPLITS", "FolderTask", "read_folder_task"]
 
 SPLITS = ("train", "test")
-_KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video")
+_KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video", "scorer")
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class FolderTask:
             choices=tuple(row["choices"]),
             answer=row["answer"],
             is_video=row["is_video"],
+            scorer=row.get("scorer", ""),
         )
 
 
@@ -159,8 +162,27 @@ def _faults(row: dict[str, Any], folder: Path) -> Iterator[str]:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(row.get("choices", []))]
     if letters and row.get("answer") not in list(letters):
         yield f"'answer' is {row.get('answer')!r}; with {len(letters)} choices it is one of {quoted(letters)}"
+    yield from _scorer_faults(row)
     if "split" in row and row["split"] not in SPLITS:
         yield f"'split' is {row['split']!r}; accepted are {' and '.join(SPLITS)}"
+
+
+def _scorer_faults(row: dict[str, Any]) -> Iterator[str]:
+    """An unknown scorer, or an answer that it cannot take; that of an item with options is an option's text."""
+    word, answer, choices = row.get("scorer", ""), row.get("answer"), row.get("choices", [])
+    if not isinstance(word, str):
+        yield f"'scorer' must be a text, not {word!r}"
+        return
+    if not word or not isinstance(answer, str):
+        return
+    try:
+        find_scorer(word)
+    except InputError as error:
+        yield f"'scorer': {error}"
+        return
+    for text in choices or [answer]:
+        if fault := answer_fault(text, word):
+            yield f"'{'choices' if choices else 'answer'}': {fault}"
 
 
 def _faults_together(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-import numpy as np
-
 from tasktransfer.tasks.answers import find_letter
+from tasktransfer.tasks.normal_text import find_number
+from tasktransfer.tasks.scoring import find_scorer, mean_relative_accuracy, wants_number
 
 __all__ = ["Mark", "mark_answer", "mean_relative_accuracy"]
 
-_ALLOWED = 1 - np.linspace(0.5, 0.95, 10)  # the floats of the reference code, which decide at the boundaries
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?", re.ASCII)
 
 
@@ -23,23 +22,28 @@ class Mark(NamedTuple):
     score: float  # in [0, 1]
 
 
-def mark_answer(text: str, answer: str, letters: str) -> Mark:
+def mark_answer(text: str, answer: str, letters: str, scorer: str = "") -> Mark:
     """Read a written answer and score it.
 
-    With options the letter is that of `tasktransfer.tasks.answers.find_letter`. A numeric answer takes the first
-    number and is scored by `mean_relative_accuracy`; ``correct`` then means equal. Any other answer must match
-    as text.
+    With options the letter is that of `tasktransfer.tasks.answers.find_letter`. Without, `scorer` is a word of
+    `tasktransfer.tasks.scoring`; where it is empty, a numeric answer takes the first number in digits and is
+    scored by `mean_relative_accuracy`, and any other must match as text. ``correct`` means a full score, and for
+    relative accuracies that the numbers are equal.
 
     >>> mark_answer("(B).", "B", "ABCD")
     Mark(predicted='B', correct=True, score=1.0)
     >>> mark_answer("about 9", "10", "")
     Mark(predicted='9', correct=False, score=0.9)
+    >>> mark_answer("There are nine.", "9", "", "number")
+    Mark(predicted='9', correct=True, score=1.0)
     >>> mark_answer("no idea", "A", "AB").predicted is None
     True
     """
     if letters:
         predicted = find_letter(text, letters)
         return Mark(predicted, predicted == answer, float(predicted == answer))
+    if scorer:
+        return _scored(text, answer, scorer)
     if _NUMBER.fullmatch(answer):
         number = _NUMBER.search(text)
         if number is None:
@@ -51,20 +55,11 @@ def mark_answer(text: str, answer: str, letters: str) -> Mark:
     return Mark(words or None, correct, float(correct))
 
 
-def mean_relative_accuracy(predicted: float, answer: float) -> float:
-    r"""Share of :math:`\theta` = .50, .55 ... .95 with :math:`|\hat y - y| / |y| \le 1 - \theta` [1]_.
-
-    Computed as the reference code does, in floats: an error of 20 % scores 0.6, though exact arithmetic
-    gives 0.7. An answer of 0 is right or wrong.
-
-    >>> [mean_relative_accuracy(x, 10) for x in (10, 9.5, 9, 8, 5.5, 5, 4)]
-    [1.0, 1.0, 0.9, 0.6, 0.1, 0.1, 0.0]
-
-    References
-    ----------
-    .. [1] Yang et al., "Thinking in Space", CVPR 2025.
-    """
-    if answer == 0:
-        return float(predicted == 0)
-    error = abs(predicted - answer) / abs(answer)
-    return float(np.mean(error <= _ALLOWED))
+def _scored(text: str, answer: str, scorer: str) -> Mark:
+    """The mark of a named scorer."""
+    score = find_scorer(scorer)(text, answer)
+    if not wants_number(scorer):
+        return Mark(" ".join(text.split()) or None, score == 1, score)
+    told = find_number(text)
+    equal = told is not None and float(told) == float(find_number(answer) or "nan")
+    return Mark(told, equal if scorer.startswith("mra") else score == 1, score)

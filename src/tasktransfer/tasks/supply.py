@@ -6,14 +6,16 @@ import hashlib
 import pkgutil
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tasktransfer.errors import InputError, closest
 from tasktransfer.tasks.benchmarks import BENCHMARK_TASKS, Benchmark, open_benchmark
 from tasktransfer.tasks.files import SPLITS, read_folder_task
 from tasktransfer.tasks.hub_dataset import HubDataset, read_hub_dataset
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.open_form import NEEDS_OPTIONS, OPEN_SUFFIX, as_open, closed_name
 from tasktransfer.tasks.toyworld import TOY_TASKS
 
 __all__ = ["KNOWN_TASKS", "Supply", "missing", "open_task"]
@@ -88,7 +90,8 @@ def open_task(
     Parameters
     ----------
     name
-        The name used in tables.
+        The name used in tables; with the suffix `OPEN_SUFFIX` the task is asked openly, see
+        `tasktransfer.tasks.open_form`.
     place
         A folder with ``items.jsonl``; ``module:function`` with the signature
         ``function(split, n_items, *, seed) -> list[Item]``; or a Hub dataset with its columns.
@@ -109,6 +112,9 @@ def open_task(
     InputError
         The name is unknown, or the place holds no task.
     """
+    if name.endswith(OPEN_SUFFIX):
+        how: dict[str, Any] = {"data": data, "training": training, "frames": frames, "strict": strict}
+        return _asked_openly(name, open_task(closed_name(name), place, seed=seed, **how))
     if place is None and name in BENCHMARK_TASKS:
         scorer = "mra-strict" if strict else "mra"
         return _benchmark(open_benchmark(name, data, training, n_frames=frames, scorer=scorer))
@@ -135,8 +141,8 @@ def missing(
 
     Cheap: files are looked for, not read. Folders and functions of one's own lack nothing that a command gets.
     """
-    if place is None and name in BENCHMARK_TASKS:
-        return open_benchmark(name, data, training).missing(splits)
+    if place is None and closed_name(name) in BENCHMARK_TASKS:
+        return open_benchmark(closed_name(name), data, training).missing(splits)
     if isinstance(place, HubDataset):
         return place.missing(data, splits)
     return None
@@ -146,6 +152,25 @@ def _benchmark(task: Benchmark) -> Supply:
     return Supply(
         task.name, task.label_version, task.draw, task.digest, task.count, is_benchmark=True, tell=task.notes
     )
+
+
+def _asked_openly(name: str, closed: Supply) -> Supply:
+    """The same items without their options; the label version is that of the answers, so it stays."""
+    if closed.name in NEEDS_OPTIONS:
+        raise InputError(f"task {name!r} cannot be asked openly: {NEEDS_OPTIONS[closed.name]}")
+
+    def draw(split: str, n_items: int) -> list[Item]:
+        try:
+            return [as_open(item) for item in closed.draw(split, n_items)]
+        except InputError as error:
+            raise InputError(f"task {name!r}: {error}") from error
+
+    def digest(split: str, n_items: int) -> str:
+        """That of the items as choices and of what becomes of the first of them."""
+        told = [(item.question, item.answer, item.scorer) for item in draw(split, min(n_items, _PROBE))]
+        return hashlib.sha256(f"{closed.digest(split, n_items)} {told}".encode()).hexdigest()
+
+    return replace(closed, name=name, draw=draw, digest=digest)
 
 
 def _drawn(name: str, seed: int) -> Supply:
@@ -174,7 +199,7 @@ def _probed(name: str, label_version: str, draw: Callable[[str, int], list[Item]
         whole = hashlib.sha256(f"{split} {n_items}\n".encode())
         for item in draw(split, n_items if n_items < _PROBE else _PROBE):
             told = (item.id, item.question, item.choices, item.answer, item.is_video)
-            whole.update(repr(told).encode())
+            whole.update(repr((*told, item.scorer) if item.scorer else told).encode())
             for image in item.images:
                 whole.update(repr((image.size, image.mode)).encode() + image.tobytes())
         return whole.hexdigest()

@@ -31,7 +31,7 @@ from tasktransfer.tasks.hub_files import HubRepo
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.video_frames import Frames, Video, find_in_archive, find_video
 
-__all__ = ["VSI_REPO", "VSI_TASKS", "VSI_VERSION", "VsiItems", "read_vsi"]
+__all__ = ["VSI_REPO", "VSI_TASKS", "VSI_VERSION", "VsiItems", "read_vsi", "released_items"]
 
 VSI_REPO = HubRepo("nyu-visionx/VSI-Bench", "bdcadb3fea447621a828a24911801faba3587c12")
 VSI_VERSION = "vsi-bench-full"
@@ -115,6 +115,12 @@ class VsiItems:
         if found is None:
             raise InputError(f"item {row['id']} of {self.path}: {place}; get it with: {get}")
         return found
+
+
+def released_items(name: str) -> tuple[int, bool]:
+    """How many items a task has as released, and whether they have options."""
+    counts = [_TYPES[kind] for kind in VSI_TASKS[name]]
+    return min(count for count, _ in counts) * len(counts), counts[0][1]
 
 
 def read_vsi(name: str, data: Path | None, *, n_frames: int = 32, scorer: str = "mra") -> VsiItems:

@@ -1,0 +1,56 @@
+"""The command that compares adapters; it joins those of `tasktransfer.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["add_similarity_command"]
+
+
+def add_similarity_command(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(similarity)
+
+
+def similarity(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_FOLDER | SOURCE[/SEED]=ADAPTER_FOLDER...",
+            help="A folder that `run` wrote to, or adapters as PEFT saves them.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write tables, matrix and figure.", show_default=False),
+    ] = None,
+    results: Annotated[
+        str | None,
+        typer.Option(help="Results to hold against it, as `analyze` takes them; those of a run folder are found."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the relabellings of sources.")] = 0,
+) -> None:
+    """Compare LoRA adapters by the cosine of what they add to the weights, and with transfer."""
+    from tasktransfer.importers.inputs import split_name
+    from tasktransfer.report.similarity_tables import (
+        measure_similarity,
+        named_adapters,
+        save_similarity,
+        similarity_lines,
+    )
+
+    adapters = named_adapters(inputs)
+    if results is None and len(inputs) == 1:
+        own = split_name(inputs[0])[1] / "predictions.parquet"
+        results = str(own) if own.is_file() else None
+    found = measure_similarity(adapters, results, seed=seed)
+    if out is not None:
+        save_similarity(found, out)
+    for line in similarity_lines(found):
+        typer.echo(line)
+    if out is not None:
+        typer.echo(f"\nWritten to {out}")

@@ -1,0 +1,140 @@
+"""The items of a study's tasks: opened, counted, and known by what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tasktransfer.errors import InputError
+from tasktransfer.study.names import slug
+from tasktransfer.study.spec import Study
+from tasktransfer.tasks.benchmarks import benchmark_of, expected_items
+from tasktransfer.tasks.open_form import closed_name
+from tasktransfer.tasks.supply import Supply, missing, open_task
+
+__all__ = ["ItemSet", "ItemSets", "find_item_sets"]
+
+
+@dataclass(frozen=True)
+class ItemSet:
+    """Items of one task and split, known by their digest."""
+
+    task: str
+    split: str
+    n_items: int
+    digest: str
+    has_options: bool
+    label_version: str
+
+    @property
+    def key(self) -> str:
+        """Name of the file that holds them encoded."""
+        return f"{slug(self.task)}-{self.split}-{self.n_items}-{self.digest[:12]}"
+
+
+class ItemSets(NamedTuple):
+    """The items of all sources and targets of a study."""
+
+    supplies: Mapping[str, Supply]
+    sources: Mapping[str, ItemSet]
+    targets: Mapping[str, ItemSet]
+    missing: tuple[str, ...]  # what is not on this machine, and what gets it
+
+
+def find_item_sets(study: Study, *, here_only: bool) -> ItemSets:
+    """Open the tasks of a study and take items of them.
+
+    Parameters
+    ----------
+    study
+        The study.
+    here_only
+        Fetch nothing: count what is not here as its benchmark says.
+
+    Raises
+    ------
+    InputError
+        Tasks that cannot be opened, or have fewer items than are to be trained on; all of them at once.
+    """
+    finder = _Finder(study, here_only)
+    sources = finder.find("train", study.sources)
+    targets = finder.find("test", study.targets)
+    if finder.faults:
+        raise InputError("\n".join(dict.fromkeys(finder.faults)))
+    return ItemSets(finder.supplies, sources, targets, tuple(dict.fromkeys(finder.missing)))
+
+
+class _Finder:
+    """Opens each task once and keeps what is wrong and what is missing."""
+
+    def __init__(self, study: Study, here_only: bool) -> None:
+        self.study, self.here_only = study, here_only
+        self.supplies: dict[str, Supply] = {}
+        self.faults: list[str] = []
+        self.missing: list[str] = []
+
+    def find(self, split: str, names: tuple[str, ...]) -> dict[str, ItemSet]:
+        """The items of each task."""
+        found = {}
+        for name in names:
+            absent = self._missing(name, split) if self.here_only else None
+            if absent:
+                self.missing.append(absent)
+                found[name] = self._expected(name, split)
+                continue
+            try:
+                found[name] = self._at_hand(name, split)
+            except InputError as error:
+                self.faults.append(str(error))
+        return found
+
+    def _places(self, name: str) -> dict[str, Path | None]:
+        """A benchmark's local copy and a task's training folder."""
+        benchmark = benchmark_of(closed_name(name))
+        data = self.study.data.get(benchmark) if benchmark else None
+        training = self.study.training.get(name) or self.study.training.get(closed_name(name))
+        return {"data": Path(data) if data else None, "training": Path(training) if training else None}
+
+    def _missing(self, name: str, split: str) -> str | None:
+        return missing(name, self.study.place_of(name), splits=(split,), **self._places(name))
+
+    def _expected(self, name: str, split: str) -> ItemSet:
+        """What a benchmark is known to hold, or what was asked for, of items that are not here."""
+        closed = closed_name(name)
+        expected = expected_items(closed) if benchmark_of(closed) else None
+        asked = self.study.items.source if split == "train" else self.study.items.target
+        there = expected.n_items if expected and split == "test" else None
+        n_items = min(filter(None, (asked, there)), default=0)
+        has_options = closed == name and (expected.has_options if expected else True)
+        return ItemSet(name, split, n_items, "not here", has_options, "")
+
+    def _at_hand(self, name: str, split: str) -> ItemSet:
+        if name not in self.supplies:
+            video = self.study.video
+            self.supplies[name] = open_task(
+                name,
+                self.study.place_of(name),
+                seed=self.study.data_seed,
+                frames=video.frames,
+                strict=video.strict,
+                **self._places(name),
+            )
+        supply = self.supplies[name]
+        n_items = self._count(supply, split)
+        digest = supply.digest(split, n_items)
+        has_options = bool(supply.draw(split, 1)[0].choices)
+        return ItemSet(name, split, n_items, digest, has_options, supply.label_version)
+
+    def _count(self, supply: Supply, split: str) -> int:
+        """As many as asked for; of a benchmark's test items at most so many, or all."""
+        asked = self.study.items.source if split == "train" else self.study.items.target
+        if asked is not None:
+            return supply.n_items(split, asked)
+        available = supply.available(split)
+        if available is None:
+            raise InputError(
+                f"task {supply.name!r} is drawn without end: items.target cannot be 'all'; say a number"
+            )
+        return available
