@@ -12,6 +12,7 @@ from tasktransfer.cli import app
 from tasktransfer.errors import InputError
 from tasktransfer.importers.adapters import run_adapters
 from tasktransfer.study.plan import make_plan
+from tasktransfer.study.study_file import check_study
 from tests.models.tiny import number_items, write_task
 
 STUDY = """\
@@ -69,8 +70,6 @@ def test_the_scorer_of_an_item_reaches_its_mark_and_its_lesson(forms, bench):
 
 
 def test_an_unknown_open_task_is_told_by_the_study():
-    from tasktransfer.study.study_file import check_study
-
     good = "name: x\nmodels: {toy: toy}\nseeds: [0]\nitems: {source: 2, target: 2}\n"
     with pytest.raises(InputError, match=r"unknown task 'toy_countng \(open\)'"):
         check_study(good + "sources: [toy_countng (open)]\n")
@@ -91,3 +90,16 @@ def test_adapters_of_a_run_are_compared(forms, tmp_path):
     assert pairs["cosine"].abs().max() < 1
     with pytest.raises(InputError, match="is a run folder; choose another --out"):
         CliRunner().invoke(app, ["similarity", str(forms), "--out", str(forms)], catch_exceptions=False)
+
+
+def test_a_benchmark_that_is_not_here_is_planned_openly(tmp_path):
+    text = (
+        "name: x\nmodels: {toy: toy}\nseeds: [0]\nitems: {source: 2, target: 2}\nsources: [toy_counting (open)]\n"
+        f"targets: [blink_counting, blink_counting (open)]\ndata: {{blink: '{tmp_path}'}}\n"
+    )
+    plan = make_plan(check_study(text), {"toy": "w"}, here_only=True)
+    base = next(cell for cell in plan.cells if cell.kind == "base")
+    assert [(s.items.task, s.scorer) for s in base.shards] == [
+        ("blink_counting", "likelihood"), ("blink_counting (open)", "generation"),
+    ]  # fmt: skip
+    assert len(plan.missing) == 1
