@@ -42,7 +42,7 @@ _HOME = {
     "find_cliques": "analysis.cliques",
     "diagnose": "analysis.diagnostics",
     # all of it
-    "Settings": "analysis.pipeline",
+    "Settings": "analysis.settings",
     "Analysis": "analysis.pipeline",
     "analyze": "analysis.pipeline",
     "compare": "analysis.comparison",
@@ -90,7 +90,6 @@ if TYPE_CHECKING:
     from tasktransfer.analysis.pgf import pgf_table as pgf_table
     from tasktransfer.analysis.pgf import transfers_table as transfers_table
     from tasktransfer.analysis.pipeline import Analysis as Analysis
-    from tasktransfer.analysis.pipeline import Settings as Settings
     from tasktransfer.analysis.pipeline import analyze as analyze
     from tasktransfer.analysis.power import Design as Design
     from tasktransfer.analysis.power import achieved_power as achieved_power
@@ -98,6 +97,7 @@ if TYPE_CHECKING:
     from tasktransfer.analysis.power import seeds_needed as seeds_needed
     from tasktransfer.analysis.power import smallest_gain as smallest_gain
     from tasktransfer.analysis.scale import scale_trend as scale_trend
+    from tasktransfer.analysis.settings import Settings as Settings
     from tasktransfer.analysis.simulation import simulate_study as simulate_study
     from tasktransfer.analysis.taxonomy import average_by_taxonomy as average_by_taxonomy
     from tasktransfer.analysis.transferability import aggregate_transfer as aggregate_transfer

@@ -68,7 +68,7 @@ def analyze(
     unit: Unit = None,
 ) -> None:
     """Analyze results: matrix, graph, cliques, personas, diagnostics, figures and one report."""
-    from tasktransfer.analysis.pipeline import Settings
+    from tasktransfer.analysis.settings import Settings
     from tasktransfer.report.save import save_analysis
 
     settings = Settings(
@@ -101,7 +101,7 @@ def compare(
 ) -> None:
     """Hold two sets of results against each other, model by model."""
     from tasktransfer.analysis.comparison import compare as compare_analyses
-    from tasktransfer.analysis.pipeline import Settings
+    from tasktransfer.analysis.settings import Settings
     from tasktransfer.report.side_by_side import comparison_lines, save_comparison
 
     settings = Settings(ceiling=ceiling, top_share=top_share)

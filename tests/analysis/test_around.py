@@ -9,8 +9,9 @@ from scipy import stats
 
 from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.comparison import compare
-from tasktransfer.analysis.pipeline import Settings, analyze
+from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.recovery import recovered_truth
+from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.importers.inputs import read_accuracies

@@ -22,8 +22,9 @@ from tasktransfer.analysis.certainty import (
 from tasktransfer.analysis.graph import transfer_edges
 from tasktransfer.analysis.personas import assign_personas
 from tasktransfer.analysis.pgf import pgf_table, transfers_table
-from tasktransfer.analysis.pipeline import Settings, analyze
+from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.resampling import resample
+from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.shrinkage import plausible_matrices
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.analysis.transferability import aggregate_transfer

@@ -11,7 +11,8 @@ from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interv
 from tasktransfer.analysis.items import cell_groups, targets_of_items
 from tasktransfer.analysis.moderation import fit_variance_prior
 from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
-from tasktransfer.analysis.pipeline import Settings, analyze
+from tasktransfer.analysis.pipeline import analyze
+from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.errors import InputError
 from tasktransfer.importers.inputs import read_accuracies

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from tasktransfer.analysis.cliques import split_names
-from tasktransfer.analysis.pipeline import Analysis, Settings, analyze
+from tasktransfer.analysis.pipeline import Analysis, analyze
+from tasktransfer.analysis.settings import Settings
 from tasktransfer.errors import InputError, OutputError
 from tasktransfer.report import figure_style as look
 from tasktransfer.report.certainty_figure import certainty_numbers

@@ -23,7 +23,8 @@ from tasktransfer.analysis.decomposition import decompose
 from tasktransfer.analysis.graph import transfer_edges
 from tasktransfer.analysis.personas import assign_personas
 from tasktransfer.analysis.pgf import matrix, pgf_table, tasks_of, transfers_table
-from tasktransfer.analysis.pipeline import Analysis, Settings, analyze
+from tasktransfer.analysis.pipeline import Analysis, analyze
+from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
 from tasktransfer.report import certainty_payload
 from tasktransfer.report.html import render_report

@@ -21,13 +21,26 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tasktransfer.analysis.error_kinds import joined_kinds
 from tasktransfer.analysis.pgf import ZERO
 from tasktransfer.analysis.resampling import Resampled
 from tasktransfer.analysis.transferability import signed_aggregate
 
 __all__ = ["control_columns", "net_of_controls"]
 
-NET_COLUMNS = ("model", "control", "source", "target", "pgf", "control_pgf", "net", "low", "high", "verdict")
+NET_COLUMNS = (
+    "model",
+    "control",
+    "source",
+    "target",
+    "pgf",
+    "control_pgf",
+    "net",
+    "low",
+    "high",
+    "verdict",
+    "uncertainty",
+)
 TARGET_COLUMNS = (
     "model",
     "control",
@@ -40,6 +53,7 @@ TARGET_COLUMNS = (
     "share_beyond_noise",
     "low",
     "high",
+    "uncertainty",
     "transferability_pos",
     "transferability_neg",
 )
@@ -62,14 +76,14 @@ def net_of_controls(
     Returns
     -------
     pandas.DataFrame
-        Columns model, control, source, target, pgf, control_pgf, net, low, high and verdict: ``above`` or
-        ``below`` the control where the interval leaves out 0, else ``as the control``; empty where there is no
-        interval. Not adjusted for the number of cells.
+        Columns `NET_COLUMNS`. The verdict is ``above`` or ``below`` the control where the interval leaves out 0,
+        else ``as the control``; empty where there is no interval. Not adjusted for the number of cells. The
+        uncertainty is that of both cells.
     """
-    columns = ["model", "source", "target", "pgf"]
+    columns = ["model", "source", "target", "pgf", "uncertainty"]
     finetunes = transfers.loc[(transfers["kind"] == "finetune") & transfers["pgf"].notna(), columns]
     controls = transfers.loc[(transfers["kind"] == "control") & transfers["pgf"].notna(), columns]
-    controls = controls.rename(columns={"source": "control", "pgf": "control_pgf"})
+    controls = controls.rename(columns={"source": "control", "pgf": "control_pgf", "uncertainty": "of_control"})
     frame = controls.merge(finetunes, on=["model", "target"])
     frame["net"] = frame["pgf"] - frame["control_pgf"]
     bounds = np.full((len(frame), 2), np.nan)
@@ -78,6 +92,8 @@ def net_of_controls(
         bounds[position] = _interval(resampled[model], source, control, target, confidence)
     frame["low"], frame["high"] = bounds.T
     verdict = np.select([frame["low"] > 0, frame["high"] < 0], ["above", "below"], "as the control")
+    both = zip(frame["uncertainty"], frame["of_control"], strict=True)
+    frame["uncertainty"] = [joined_kinds(kinds) for kinds in both]
     frame["verdict"] = np.where(frame["low"].isna(), "", verdict)
     return frame[list(NET_COLUMNS)]
 
@@ -109,9 +125,9 @@ def control_columns(net: pd.DataFrame, transfers: pd.DataFrame, resampled: dict[
     -------
     pandas.DataFrame
         Columns model, control, target, n_sources, control_pgf, mean_pgf, mean_net, share_explained (NaN where
-        the column is zero throughout), share_beyond_noise, low and high (of control_pgf); self-transfer is left
-        out. One more row a control, with an empty target, over all cells, has the control's own transferability:
-        what a source reaches that teaches no skill.
+        the column is zero throughout), share_beyond_noise, low and high (of control_pgf) and uncertainty;
+        self-transfer is left out. One more row a control, with an empty target, over all cells, has the control's
+        own transferability: what a source reaches that teaches no skill.
     """
     off = net[net["source"] != net["target"]].reset_index(drop=True)
     off = off.assign(**_noise_squares(off, resampled))
@@ -121,10 +137,12 @@ def control_columns(net: pd.DataFrame, transfers: pd.DataFrame, resampled: dict[
         of_control = of_controls.loc[(model, control)]
         for target, cells in of_model.groupby("target", sort=False):
             bounds = of_control.loc[target, ["low", "high"]]
-            rows.append((model, control, target, *_explained(cells), *bounds, np.nan, np.nan))
+            kinds = joined_kinds(cells["uncertainty"])
+            rows.append((model, control, target, *_explained(cells), *bounds, kinds, np.nan, np.nan))
         everywhere = of_control["pgf"].to_numpy(dtype=float)
         own = [float(signed_aggregate(everywhere, sign, -1)) for sign in (1, -1)]
-        rows.append((model, control, "", *_explained(of_model), np.nan, np.nan, *own))
+        kinds = joined_kinds(of_model["uncertainty"])
+        rows.append((model, control, "", *_explained(of_model), np.nan, np.nan, kinds, *own))
     return pd.DataFrame(rows, columns=list(TARGET_COLUMNS))
 
 

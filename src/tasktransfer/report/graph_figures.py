@@ -35,7 +35,7 @@ _WIDTHS = (0.6, 2.4)  # points, of the weakest and the strongest edge drawn
 
 
 def transfer_graph_numbers(analysis: Analysis, model: str) -> pd.DataFrame:
-    """The edges that are drawn, columns source, target, pgf, sign, probability, on.
+    """The edges that are drawn, columns source, target, pgf, sign, probability, uncertainty, on.
 
     Of many the strongest of each sign.
     """

@@ -16,7 +16,8 @@ import pandas as pd
 
 from tasktransfer.analysis.diagnostics import constant_answers
 from tasktransfer.analysis.pgf import tasks_of
-from tasktransfer.analysis.pipeline import VIEWS, Analysis
+from tasktransfer.analysis.pipeline import Analysis
+from tasktransfer.analysis.settings import VIEWS
 from tasktransfer.analysis.transferability import AGGREGATES
 from tasktransfer.report.certainty_payload import certainty_of_models, controls_payload, taxonomy_with_noise
 from tasktransfer.report.labels import label_of, printable

@@ -20,7 +20,8 @@ from tasktransfer.analysis.decomposition import decompose
 from tasktransfer.analysis.graph import edge_thresholds
 from tasktransfer.analysis.personas import assign_personas
 from tasktransfer.analysis.pgf import matrix, pgf_table, transfers_table
-from tasktransfer.analysis.pipeline import VIEWS, Analysis
+from tasktransfer.analysis.pipeline import Analysis
+from tasktransfer.analysis.settings import VIEWS
 from tasktransfer.analysis.transferability import AGGREGATES, aggregate_transfer
 
 __all__ = ["MEAN", "Plan", "build_views", "numbers", "plan_views", "sparse"]
