@@ -13,19 +13,27 @@ name: my-study
 # name -> `toy` (embedded, needs no download), a folder, or a Hub id.
 models:
   toy: toy
-  # mine: {weights: ./my-qwen2.5-vl, dtype: bfloat16}
+  # mine: {weights: Qwen/Qwen2.5-VL-3B-Instruct, revision: main, dtype: bfloat16, max_pixels: 401408}
+  # of an image: min_pixels and max_pixels (Qwen), or max_tiles (InternVL, LLaVA-OneVision)
 
 sources: [toy_relative_depth, toy_visual_correspondence, toy_jigsaw, toy_spatial_relation]
-# targets: the sources, where not given
+# targets: the sources, where not given; "toy_counting (open)" asks the same items without their options
+# adapters: sources that are trained already, as PEFT folders
+#   theirs: ./adapters/{model}/theirs-{seed}
 seeds: [0]
 
-# Tasks of your own: name -> a folder with images and items.jsonl, or module:function.
+# Tasks of your own: name -> a folder with images and items.jsonl, module:function, or a Hub dataset.
 # tasks:
 #   my_task: ./my_task
+#   theirs: {dataset: org/name, columns: {question: question, images: [image], choices: options, answer: answer}}
+# Benchmarks (blink_..., vsi_...): a local copy, the Hub where not given; and each source's training items.
+# data: {blink: ./BLINK, vsi_bench: ./VSI-Bench}
+# training: {blink_jigsaw: ./training/blink_jigsaw}
+# video: {frames: 32, strict: false}
 
 items:
   source: 256   # trained on, per source
-  target: 64    # asked, per target
+  target: 64    # asked, per target; of a benchmark at most so many, or all
 data_seed: 0    # which items are drawn, for tasks that are drawn
 
 # One adapter per seed each, trained on an equal mix of all sources with the items and steps of a finetune:
@@ -34,11 +42,13 @@ controls: [format-only]
 per_source_controls: []   # the same, once per source
 
 method:
-  kind: lora              # or full: the whole language model
+  kind: lora              # or qlora: on a language model in 4 bits; or full: the whole language model
   r: 8
   alpha: 16
   dropout: 0
   layers: attention+mlp   # or attention
+  projector: false        # adapters there too, and in the vision tower
+  vision: false
 
 optimisation:
   lr: 1.0e-3
@@ -59,4 +69,14 @@ evaluation:
   scorers: [likelihood]   # and generation: written answers, read by an extractor
   # generation_items: 32  # the first so many of each target; all where not given
   max_new_tokens: 8
+  rotations: false        # the mean over all cyclic orders of the options
+
+# Where and in what portions; decides no result beyond rounding.
+compute:
+  device: auto            # cpu, cuda, cuda:1; a GPU where there is one, but not for `toy`
+  gpus: 1                 # that share one finetune
+  tokens: 16384           # through the model at once
+  activation_checkpointing: false
+  checkpoint_every: 200   # steps
+  keep_features: true     # image features on disk, computed once; false: computed in each pass
 """
