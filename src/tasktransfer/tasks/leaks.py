@@ -29,7 +29,16 @@ from PIL import Image
 from tasktransfer.errors import InputError
 from tasktransfer.tasks.item import Item
 
-__all__ = ["DISTANCE", "FINE_DISTANCE", "Leak", "Pictures", "find_leaks", "image_hashes", "near", "read_pictures"]
+__all__ = [
+    "DISTANCE",
+    "FINE_DISTANCE",
+    "HashedPictures",
+    "Leak",
+    "find_leaks",
+    "image_hashes",
+    "near",
+    "read_pictures",
+]
 
 DISTANCE = 12  # of 63 bits
 FINE_DISTANCE = 56  # of 255 bits
@@ -51,7 +60,7 @@ class Leak(NamedTuple):
     distance: int
 
 
-class Pictures(NamedTuple):
+class HashedPictures(NamedTuple):
     """Hashes of pictures and the items they belong to; files that could not be read."""
 
     names: list[str]
@@ -155,7 +164,7 @@ def _flattened(items: Iterable[Item]) -> tuple[list[str], Hashes]:
     return names, np.concatenate([np.empty((0, WORDS), np.uint64), *hashes])
 
 
-def read_pictures(folder: Path) -> Pictures:
+def read_pictures(folder: Path) -> HashedPictures:
     """Hash every picture in a folder: image files, and image columns of Parquet files as the Hub keeps them.
 
     A picture in a table is named by the column ``idx`` or ``id`` of its row, else by file and row; a file by its
@@ -185,7 +194,7 @@ def read_pictures(folder: Path) -> Pictures:
         raise InputError(
             f"{folder}: holds no readable picture; looked for image files and image columns of *.parquet"
         )
-    return Pictures(names, np.array(hashes, np.uint64), unreadable)
+    return HashedPictures(names, np.array(hashes, np.uint64), unreadable)
 
 
 def _raw(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -332,6 +332,25 @@ def test_albedo_is_read_as_png_and_a_broken_one_left_out(tmp_path):
     assert list(source.unreadable) == ["train/room1/albedo.npy"]
 
 
+def test_albedo_as_exr_is_read_where_openexr_is_and_refused_in_words_elsewhere(tmp_path):
+    multi_illumination(tmp_path)
+    scenes = sorted((tmp_path / "train").iterdir())
+    try:
+        import OpenEXR
+    except ImportError:
+        (scenes[0] / "albedo.npy").rename(scenes[0] / "albedo.exr")
+        with pytest.raises(InputError, match=r"albedo\.exr: reading EXR needs the package OpenEXR"):
+            drafts("blink_relative_reflectance", tmp_path, 99)
+        return
+    for scene in scenes:
+        values = np.load(scene / "albedo.npy").astype(np.float16)
+        (scene / "albedo.npy").unlink()
+        OpenEXR.File({"type": OpenEXR.scanlineimage}, {"RGB": values}).write(str(scene / "albedo.exr"))
+    source, made = drafts("blink_relative_reflectance", tmp_path, 99)
+    assert len({PurePosixPath(draft.files[0]).parent.name for draft in made}) == 4
+    assert not source.unreadable
+
+
 def test_spatial_relation(sources):
     folder = sources("blink_spatial_relation")
     _, made = drafts("blink_spatial_relation", folder, 99)

@@ -11,7 +11,7 @@ import numpy as np
 import PIL
 
 from tasktransfer.errors import InputError, quoted
-from tasktransfer.tasks.leaks import DISTANCE, FINE_DISTANCE, Leak, Pictures
+from tasktransfer.tasks.leaks import DISTANCE, FINE_DISTANCE, HashedPictures, Leak
 from tasktransfer.tasks.training.draft import Builder
 from tasktransfer.tasks.training.source import Source
 
@@ -65,7 +65,7 @@ def card_of(
     hand: Hand,
     n_items: int,
     seed: int,
-    pictures: Pictures,
+    pictures: HashedPictures,
 ) -> dict[str, Any]:
     """Facts of a finished build; nothing that changes from run to run."""
     from tasktransfer import __version__

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasktransfer.errors import InputError, OutputError, closest, quoted
-from tasktransfer.tasks.leaks import WORDS, Leak, Pictures, image_hashes, near, read_pictures
+from tasktransfer.tasks.leaks import WORDS, HashedPictures, Leak, image_hashes, near, read_pictures
 from tasktransfer.tasks.training.card import LETTERS, Hand, card_of, too_few
 from tasktransfer.tasks.training.draft import Builder, Draft, Rendered
 from tasktransfer.tasks.training.registry import BUILDERS
@@ -100,9 +100,9 @@ def build_training_set(
     return Built(out, card)
 
 
-def _joined(folders: Sequence[Path]) -> Pictures:
+def _joined(folders: Sequence[Path]) -> HashedPictures:
     read = [read_pictures(folder) for folder in folders]
-    return Pictures(
+    return HashedPictures(
         [name for one in read for name in one.names],
         np.concatenate([np.empty((0, WORDS), np.uint64), *(one.hashes for one in read)]),
         [name for one in read for name in one.unreadable],
@@ -116,7 +116,7 @@ def _deal(
     made: Path,
     n_items: int,
     seed: int,
-    pictures: Pictures,
+    pictures: HashedPictures,
     tell: Tell,
 ) -> Hand:
     streams = np.random.SeedSequence([seed, zlib.crc32(task.encode())]).spawn(2)
@@ -148,7 +148,7 @@ def _deal(
 
 
 def _leak_of_sources(
-    draft: Draft, source: Source, pictures: Pictures, known: dict[str, NDArray[np.uint64]]
+    draft: Draft, source: Source, pictures: HashedPictures, known: dict[str, NDArray[np.uint64]]
 ) -> Leak | None:
     """Nearness of the pictures before anything was drawn on them, and of others of the same scene."""
     if not pictures.names:
@@ -161,7 +161,7 @@ def _leak_of_sources(
     return _leak(draft, np.concatenate([known[name] for name in names]), pictures)
 
 
-def _leak(draft: Draft, hashes: NDArray[np.uint64], pictures: Pictures) -> Leak | None:
+def _leak(draft: Draft, hashes: NDArray[np.uint64], pictures: HashedPictures) -> Leak | None:
     pairs = near(hashes, pictures.hashes)
     if not len(pairs):
         return None
