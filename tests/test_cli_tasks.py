@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -64,10 +65,15 @@ def test_a_benchmark_with_and_without_training_items(monkeypatch, capsys, tmp_pa
     assert "note: Relative_Reflectance: these are the answers of 2024" in out
     folder = write_training(tmp_path / "train")
     rows = blink_rows_of(name)
-    (folder / "0_0.png").write_bytes(rows[9]["image_1"]["bytes"])
+    same, scaled = io.BytesIO(rows[9]["image_1"]["bytes"]), folder / "2_1.png"
+    (folder / "0_0.png").write_bytes(same.getvalue())
+    with Image.open(same) as image:
+        image.resize((96, 80)).save(scaled)
     status, _, err = check(monkeypatch, capsys, name, "--data", tmp_path, "--training", folder)
     assert status == 1
-    assert "val_Relative_Reflectance_10 = t0" in err
+    assert "1 images of test items are images of training items: val_Relative_Reflectance_10 = t0\n" in err
+    assert "look alike: " in err
+    assert "val_Relative_Reflectance_10 = t2" in err
 
 
 def blink_rows_of(name):

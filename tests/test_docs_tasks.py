@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasktransfer.study.spec import check_study
+from tasktransfer.study.item_sets import find_item_sets
+from tasktransfer.study.study_file import check_study
 from tasktransfer.tasks.blink_items import BLINK_REPO
 from tasktransfer.tasks.supply import KNOWN_TASKS
 from tasktransfer.tasks.vsi_bench import VSI_REPO
@@ -70,9 +71,14 @@ def test_python_runs(workplace):
     assert "\n12 " in out
 
 
-def test_the_study_is_one(workplace):
-    study = check_study(next(block for block in blocks("yaml") if block.startswith("name:")), folder=workplace)
-    assert study.targets == ("shades", "toy_counting")
+@pytest.mark.parametrize("text", [block for block in blocks("yaml") if block.startswith("name:")])
+def test_studies_find_their_items(text, workplace):
+    study = check_study(text, folder=workplace)
+    found = find_item_sets(study, here_only=True)
+    assert found.missing == ()
+    assert set(found.sources) | set(found.targets) == {*study.sources, *study.targets}
+    wanted = {"blink_jigsaw": 150}.get(study.targets[0], study.items.target)
+    assert found.targets[study.targets[0]].n_items == wanted
 
 
 def test_downloads_are_those_of_the_errors():

@@ -89,7 +89,8 @@ def _lines(look: TaskLook) -> Iterator[str]:
         yield f"{split_name}: not looked at. {reason}"
     if len(look.splits) > 1:
         shared = len(look.leaks) or "none"
-        yield f"images of test items among the training images: {shared} (same pixels)"
+        yield f"images of test items among the training images: {shared} with the same pixels"
+        yield f"pairs of test and training items that look alike: {len(look.alike) or 'none'}"
     for note in look.notes:
         yield f"note: {note}"
 

@@ -41,11 +41,10 @@ SCENES = [("arkitscenes", "41069025"), ("scannet", "scene0011_00"), ("scannetpp"
 
 
 def picture(rng: random.Random, size: tuple[int, int] = (24, 20), kind: str = "JPEG") -> bytes:
-    """An encoded picture of one colour with a square on it, so that no two are the same."""
+    """An encoded picture of blurred patches, so that no two are the same or look alike."""
     from PIL import Image
 
-    image = Image.new("RGB", size, tuple(rng.randrange(256) for _ in range(3)))
-    image.paste(tuple(rng.randrange(256) for _ in range(3)), (2, 2, 2 + rng.randrange(3, 9), 10))
+    image = Image.frombytes("RGB", (6, 5), rng.randbytes(90)).resize(size, Image.Resampling.BICUBIC)
     out = io.BytesIO()
     image.save(out, kind)
     return out.getvalue()

@@ -45,12 +45,6 @@ class HubDataset(BaseModel):
     answers: Literal["letter", "index", "text"] | None = None
     scorer: str = ""
 
-    def resolved(self, folder: Path) -> HubDataset:
-        """The same, a path in `dataset` made absolute from `folder`; a name on the Hub stays as it is."""
-        path = folder / Path(self.dataset).expanduser()
-        local = path.is_dir() or self._looks_local()
-        return self.model_copy(update={"dataset": str(path.resolve())}) if local else self
-
     def _looks_local(self) -> bool:
         return self.dataset.startswith((".", "/", "~")) or self.dataset.count("/") != 1
 

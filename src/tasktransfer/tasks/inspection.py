@@ -2,15 +2,18 @@
 
 Every image is decoded once. Wrong are images that cannot be used, items that stand there twice, test images among
 the training images, and right answers that stand at one letter too often for chance (chi-squared, p below 0.001).
-Options that repeat across tasks, such as yes and no, are no fault.
+
+Test images that look like training images by a perceptual hash are told, and are a fault of a benchmark's training
+folder. Elsewhere they need not be: drawn pictures look alike without being the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tasktransfer.errors import InputError
 from tasktransfer.tasks.files import SPLITS
@@ -36,6 +39,7 @@ class SplitLook:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
     pixels: dict[str, list[str]] = field(default_factory=dict)  # digest of an image -> items
+    hashed: list[tuple[str, Any]] = field(default_factory=list)  # item, perceptual hash of one of its images
     seen: dict[str, list[Item]] = field(
         default_factory=dict
     )  # digest of question and images -> items, without images
@@ -55,13 +59,10 @@ class SplitLook:
 
 @dataclass(frozen=True)
 class Leak:
-    """An image of a test item that is an image of training items, too."""
+    """An image of a test item that is an image of a training item, too, or looks like one."""
 
     test: str
     train: str
-
-
-FindLeaks = Callable[[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]], list[Leak]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ class TaskLook:
 
     name: str
     splits: tuple[SplitLook, ...]
-    leaks: tuple[Leak, ...]
+    leaks: tuple[Leak, ...]  # the same pixels
+    alike: tuple[Leak, ...]  # near by a perceptual hash
+    alike_is_fault: bool
     notes: tuple[str, ...]
     absent: Mapping[str, str]  # split -> why it could not be looked at
 
@@ -87,9 +90,14 @@ class TaskLook:
             yield from _repeat_faults(look)
             yield from _balance_faults(look)
         if self.leaks:
-            pairs = ", ".join(f"{leak.test} = {leak.train}" for leak in self.leaks[:_TOLD])
-            more = f" and {len(self.leaks) - _TOLD} more" if len(self.leaks) > _TOLD else ""
-            yield f"{len(self.leaks)} images of test items are images of training items: {pairs}{more}"
+            yield f"{len(self.leaks)} images of test items are images of training items: {_pairs(self.leaks)}"
+        if self.alike and self.alike_is_fault:
+            yield f"{len(self.alike)} pairs of test and training items look alike: {_pairs(self.alike)}"
+
+
+def _pairs(leaks: Sequence[Leak]) -> str:
+    more = f" and {len(leaks) - _TOLD} more" if len(leaks) > _TOLD else ""
+    return ", ".join(f"{leak.test} = {leak.train}" for leak in leaks[:_TOLD]) + more
 
 
 def inspect_task(supply: Supply, *, limit: int | None = None) -> TaskLook:
@@ -120,9 +128,15 @@ def inspect_task(supply: Supply, *, limit: int | None = None) -> TaskLook:
                 looks.append(_look(split, items))
             else:
                 absent[split] = f"{supply.name}: has no items of split {split!r}"
-    found = {look.split: look.pixels for look in looks}
-    leaks = find_same_pixels(found["train"], found["test"]) if len(found) == len(SPLITS) else []
-    return TaskLook(supply.name, tuple(looks), tuple(leaks), tuple(supply.tell()), absent)
+    leaks: list[Leak] = []
+    alike: list[Leak] = []
+    if len(looks) == len(SPLITS):
+        train, test = looks
+        leaks = find_same_pixels(train.pixels, test.pixels)
+        alike = [pair for pair in find_alike(train.hashed, test.hashed) if pair not in leaks]
+    return TaskLook(
+        supply.name, tuple(looks), tuple(leaks), tuple(alike), supply.is_benchmark, tuple(supply.tell()), absent
+    )
 
 
 def find_same_pixels(train: Mapping[str, Sequence[str]], test: Mapping[str, Sequence[str]]) -> list[Leak]:
@@ -134,6 +148,18 @@ def find_same_pixels(train: Mapping[str, Sequence[str]], test: Mapping[str, Sequ
         Digest of an image -> the items that show it.
     """
     return [Leak(item, train[digest][0]) for digest, items in test.items() if digest in train for item in items]
+
+
+def find_alike(train: Sequence[tuple[str, Any]], test: Sequence[tuple[str, Any]]) -> list[Leak]:
+    """Pairs of items with images that look alike; see `tasktransfer.tasks.leaks`."""
+    import numpy as np
+
+    from tasktransfer.tasks.leaks import near
+
+    if not train or not test:
+        return []
+    found = near(np.concatenate([row for _, row in train]), np.concatenate([row for _, row in test]))
+    return list(dict.fromkeys(Leak(test[j][0], train[i][0]) for i, j, _ in found))
 
 
 def _look(split: str, items: Sequence[Item]) -> SplitLook:
@@ -156,6 +182,8 @@ def _look(split: str, items: Sequence[Item]) -> SplitLook:
 
 def _pixel_digests(item: Item, look: SplitLook) -> list[str]:
     """Digests of the images of an item; an image that cannot be decoded is told once and counts as its own."""
+    from tasktransfer.tasks.leaks import image_hashes
+
     digests = []
     try:
         look.images[len(item.images)] += 1
@@ -171,6 +199,8 @@ def _pixel_digests(item: Item, look: SplitLook) -> list[str]:
             digests.append(f"broken {item.id} {place}")
         else:
             look.sizes[image.size] += 1
+            if not item.is_video:  # frames of one room look alike
+                look.hashed.append((item.id, image_hashes([image])))
             digests.append(hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest())
     return digests
 
