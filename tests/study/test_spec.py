@@ -44,6 +44,37 @@ FAULTS = {
     "rate of zero": (GOOD + "optimisation: {lr: 0}", "optimisation.lr: is '0'; it should be greater than 0"),
     "rate not finite": (GOOD + "optimisation: {lr: .inf}", "optimisation.lr: is 'inf'; it should be a finite"),
     "name with a slash": (GOOD.replace("name: good", "name: a/b"), ":1  name: is 'a/b'"),
+    "full with vision": (
+        GOOD + "method: {kind: full, vision: true}",
+        ":5  method.vision: full trains the language model alone",
+    ),
+    "qlora shared": (
+        GOOD + "variants:\n  small: {method: {kind: qlora}}\ncompute: {gpus: 2}",
+        ":6  variants.small.method.kind: qlora is trained on one GPU",
+    ),
+    "flash attention in float32": (
+        GOOD.replace("{toy: toy}", "{m: {weights: toy, attention: flash_attention_2}}"),
+        ":2  models.m.attention: flash_attention_2 needs dtype: bfloat16",
+    ),
+    "pixels upside down": (
+        GOOD.replace("{toy: toy}", "{m: {weights: toy, min_pixels: 9, max_pixels: 8}}"),
+        ":2  models.m.min_pixels: is 9, above max_pixels 8",
+    ),
+    "adapter that is not there": (GOOD + "adapters: {mine: ./nowhere}", ":5  adapters.mine: no PEFT adapter"),
+    "adapter of a source": (GOOD + "adapters: {toy_jigsaw: .}", "adapters.toy_jigsaw: is a source too"),
+    "training of no source": (GOOD + "training: {toy_jigsow: .}", "(did you mean 'toy_jigsaw'?)"),
+    "all of many items": (GOOD + "items: {source: all}", "items.source: is 'all'; it should be a valid integer"),
+    "unknown device": (GOOD + "compute: {device: gpu}", "is 'gpu'; accepted are auto, cpu"),
+    "unknown benchmark": (GOOD + "data: {blonk: .}", ":5  data.blonk"),
+    "dataset without columns": (
+        GOOD + "tasks:\n  mine: {dataset: org/name}",
+        ":6  tasks.mine.columns: is missing",
+    ),
+    "controls without sources": (
+        "name: x\nmodels: {toy: toy}\nadapters: {mine: .}\ntargets: [toy_jigsaw]\nseeds: [0]\n"
+        "controls: [shuffled]",
+        ":6  controls: needs sources",
+    ),
     "fault in a variant": (
         GOOD + "variants:\n  small: {method: {r: 0}}",
         ":6  variants.small.method.r: is '0'; it should be greater than or equal to 1",

@@ -55,6 +55,12 @@ _PARTS: dict[str, type[BaseModel]] = {
     "variants.*.optimisation": Optimisation,
 }
 
+_NAME_FORM = "a name holds no / \\ = and neither begins nor ends with a space"
+_FORMS: dict[str | int, str] = {
+    "device": "accepted are auto, cpu, cuda and cuda:0, cuda:1, ...",
+    "family": "accepted is an importable module:NAME",
+}
+
 
 def load_study(path: str | Path, *, overrides: Sequence[str] = ()) -> Study:
     """Read and check a study file.
@@ -221,10 +227,13 @@ def _clashes(values: dict[str, Any], given: dict[str, Any]) -> Iterator[Fault]:
         least, most = choice.get("min_pixels"), choice.get("max_pixels")
         if isinstance(least, int) and isinstance(most, int) and least > most:
             yield Fault(("models", str(name), "min_pixels"), f"is {least}, above max_pixels {most}")
+    shared = _mapping(values, "compute").get("gpus", 1)
     methods: dict[Place, Any] = {("method",): values.get("method")}
     for name, variant in _mapping(values, "variants").items():
         methods["variants", str(name), "method"] = variant.get("method") if isinstance(variant, dict) else None
     for place, method in methods.items():
+        if isinstance(method, dict) and method.get("kind") == "qlora" and shared != 1:
+            yield Fault((*place, "kind"), "qlora is trained on one GPU; compute.gpus must be 1")
         if isinstance(method, dict) and method.get("kind") == "full":
             for part in ("projector", "vision"):
                 if method.get(part):
@@ -296,7 +305,7 @@ def _in_words(found: Any, place: Place) -> str:
         hint = closest(given, re.findall(r"'([^']+)'", accepted))
         return f"is {given!r}{hint}; accepted is {accepted}"
     if kind == "string_pattern_mismatch":
-        return f"is {quoted([given])}; a name holds no / \\ = and neither begins nor ends with a space"
+        return f"is {quoted([given])}; {_FORMS.get(place[-1], _NAME_FORM)}"
     message = found["msg"].removeprefix("Input ").removeprefix("Value error, ")
     return f"is {quoted([given])}; it {message}" if message.startswith("should") else message
 
