@@ -169,6 +169,8 @@ def _tell_costs(planned: Plan, tflops: float) -> None:
             f"to train {cost.n_trained} cells and {cost.asking:.1f} h to ask, on one device at {tflops:g} TFLOP/s "
             f"({whence}; an estimate)"
         )
+        for adapter in cost.adapters:
+            typer.echo(f"  {adapter}")
 
 
 def _tell_plan(planned: Plan, folder: Path | None) -> None:

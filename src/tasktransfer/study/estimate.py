@@ -52,6 +52,7 @@ class Estimate(NamedTuple):
     training: float  # hours of one device
     asking: float
     counted: bool  # from the pictures themselves
+    adapters: tuple[str, ...]  # what each kind of adapter wraps of the language model
 
 
 def estimates(plan: Plan, *, tflops: float = TFLOPS) -> Iterator[Estimate]:
@@ -97,7 +98,17 @@ class _Counter:
             sum(map(self._training, trained)) / per_hour,
             asking / per_hour,
             self.counted,
+            tuple(dict.fromkeys(map(self._adapter, trained))),
         )
+
+    def _adapter(self, cell: Cell) -> str:
+        assert cell.method is not None
+        if cell.method.kind == "full":
+            return f"full: all {self.row.parameters.language / 1e9:.2f} B parameters of the language model"
+        parameters, maps = lora_parameters(self.row, cell.method.r, cell.method.layers)
+        more = [part for part in ("projector", "vision") if getattr(cell.method, part)]
+        also = f", and those of {' and '.join(more)}" if more else ""
+        return f"{cell.method.kind}: {maps} maps of the language model, {parameters / 1e6:.2f} M parameters{also}"
 
     def _tokens(self, items: ItemSet) -> float:
         return self.image_tokens(items) + _TEXT

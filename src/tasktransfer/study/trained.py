@@ -29,6 +29,7 @@ class Check(NamedTuple):
     last_loss: float  # over the last
     baseline: float  # accuracy of the untouched model on the source; NaN where it is no target
     accuracy: float  # of the cell
+    maps: int  # linear maps that its adapter wraps; 0 without one of ours
     flag: str  # empty, "loss did not fall" or "no self-transfer"
 
 
@@ -53,7 +54,19 @@ def _check(store: Store, cell: Cell, base: Cell) -> Check:
     if cell.kind == "finetune":
         flag = "no self-transfer" if accuracy <= baseline else ""
         flag = "loss did not fall" if last >= _FELL * first else flag
-    return Check(cell.label, cell.kind, cell.source, cell.seed_text, first, last, baseline, accuracy, flag)
+    maps = _maps(store, cell)
+    return Check(cell.label, cell.kind, cell.source, cell.seed_text, first, last, baseline, accuracy, maps, flag)
+
+
+def _maps(store: Store, cell: Cell) -> int:
+    """Linear maps wrapped, by the adapter's own file."""
+    from safetensors import safe_open
+
+    file = store.folder(cell) / "adapter" / "adapter_model.safetensors"
+    if not file.is_file():
+        return 0
+    with safe_open(file, framework="numpy") as handle:
+        return sum(".lora_A." in name for name in handle.keys())  # noqa: SIM118
 
 
 def _own_score(store: Store, cell: Cell, task: str) -> float:
