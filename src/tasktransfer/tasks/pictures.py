@@ -8,7 +8,6 @@ by the headers when a study is planned, by the whole image when it is looked at.
 from __future__ import annotations
 
 import io
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -119,13 +118,11 @@ def _opened(data: Stored, where: str, *, decode: bool) -> Image:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(data if isinstance(data, Path) else io.BytesIO(data)) as image:
-                width, height = image.size
-                if not _is_usable(width, height):
-                    raise InputError(_size_fault(where, width, height))
-                return ImageOps.exif_transpose(image).convert("RGB") if decode else image
+        with Image.open(data if isinstance(data, Path) else io.BytesIO(data)) as image:
+            width, height = image.size
+            if not _is_usable(width, height):
+                raise InputError(_size_fault(where, width, height))
+            return ImageOps.exif_transpose(image).convert("RGB") if decode else image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{where}: the image is too large ({error}); at most {MAX_PIXELS} pixels") from error
     except InputError:
