@@ -7,7 +7,9 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from tasktransfer.analysis import effects
 from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.certainty import (
     DrawnMatrices,
@@ -19,13 +21,14 @@ from tasktransfer.analysis.certainty import (
     rank_intervals,
     with_aggregates,
 )
+from tasktransfer.analysis.effects import draw_variances
 from tasktransfer.analysis.graph import transfer_edges
 from tasktransfer.analysis.personas import assign_personas
 from tasktransfer.analysis.pgf import pgf_table, transfers_table
 from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.resampling import resample
 from tasktransfer.analysis.settings import Settings
-from tasktransfer.analysis.shrinkage import plausible_matrices
+from tasktransfer.analysis.shrinkage import _even_scale, _pgf_scale, plausible_matrices
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.analysis.transferability import aggregate_transfer
 from tasktransfer.importers.inputs import read_accuracies
@@ -135,6 +138,59 @@ def test_pure_noise_leaves_nothing_and_effects_stay():
     assert found[:, :4].mean() == pytest.approx(levels[:, :4].mean(), rel=0.12)
     # what a column shares is told from a level of its own: the middle of a column counts for more than its cells
     assert np.abs(found[:, 4:]).mean() < 0.35 * np.abs(noise[:, 4:]).mean()
+
+
+def test_what_a_source_does_everywhere_is_not_shrunk_cell_by_cell():
+    rng = np.random.default_rng(5)
+    error = 0.1 * rng.standard_normal((400, 12, 12))
+    true = np.zeros((12, 12))
+    true[:3] = 0.2  # three sources; a cell by itself is twice its error
+    observed = true + 0.1 * rng.standard_normal((12, 12))
+    found = plausible_matrices(observed, observed + error).mean(axis=0)
+    rows = found.mean(axis=1)
+    assert rows[:3].mean() == pytest.approx(observed[:3].mean(), rel=0.25)
+    assert np.abs(rows[3:]).mean() < 0.03
+
+
+def test_even_scale_is_undone():
+    pgf = np.array([-3.0, -0.4, 0.0, 0.3, 1.0, 1.4])
+    assert _even_scale(pgf) == pytest.approx([-np.log(4), -np.log(1.4), 0, 0.3, 1, 1.4])
+    assert _pgf_scale(_even_scale(pgf)) == pytest.approx(pgf)
+
+
+def test_variances_are_drawn_from_their_posterior():
+    """One effect, by adding up the grid: how often there is none, and the mean variance if there is."""
+    estimate, error = 0.15, 0.08**2
+    drawn = draw_variances(np.full((40_000, 1), estimate), np.full((40_000, 1), error), np.random.default_rng(6))
+    widths = effects._WIDTHS
+    prior = widths / (1 + (widths / 0.25) ** 2)
+    prior = prior / prior.sum()
+    zeros = float((effects._ZEROS * effects._OF_ZEROS).sum() / effects._OF_ZEROS.sum())
+    some = (1 - zeros) * prior * stats.norm.pdf(estimate, 0, np.sqrt(error + widths**2))
+    none = zeros * stats.norm.pdf(estimate, 0, np.sqrt(error))
+    assert (drawn == 0).mean() == pytest.approx(none / (none + some.sum()), abs=0.01)
+    assert drawn[drawn > 0].mean() == pytest.approx((some * widths**2).sum() / some.sum(), rel=0.05)
+
+
+def test_an_interval_reaches_zero_where_noise_alone_gives_the_value():
+    observed = np.full((5, 5), 0.12)
+    observed[:, 0] = 0.8
+    rng = np.random.default_rng(7)
+    plausible = observed + 0.01 * rng.standard_normal((500, 5, 5))
+    noise = 0.2 * rng.standard_normal((500, 5, 5))
+    off = np.where(np.eye(5, dtype=bool), np.nan, 0)
+    drawn = with_aggregates(list("abcde"), *((part + off).astype(np.float32) for part in (plausible, noise)))
+    frame = pd.DataFrame(observed, index=drawn.tasks, columns=drawn.tasks)
+    found = aggregate_certainty(aggregate_transfer(frame), drawn, confidence=0.95).set_index(["measure", "task"])
+    assert found.loc[("malleability_pos", "a"), "low"] > 0.4
+    assert found.loc[("malleability_pos", "b"), "low"] == 0
+    mirrored = with_aggregates(drawn.tasks, -drawn.plausible_DNN, -drawn.noise_DNN)
+    turned = aggregate_certainty(aggregate_transfer(-frame), mirrored, confidence=0.95)
+    turned = turned.set_index(["measure", "task"])
+    assert turned.loc[("malleability_neg", "b"), "high"] == 0
+    assert turned.loc[("malleability_neg", "a"), "high"] == pytest.approx(
+        -found.loc[("malleability_pos", "a"), "low"]
+    )
 
 
 def drawn_around(observed: np.ndarray, spread: float, n_draws: int = 400, seed: int = 0) -> DrawnMatrices:

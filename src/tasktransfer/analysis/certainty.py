@@ -39,7 +39,7 @@ __all__ = [
     "noise_sum_of_squares",
     "persona_probabilities",
     "rank_intervals",
-    "scale_certainty",
+    "step_certainty",
     "with_aggregates",
 ]
 
@@ -156,19 +156,25 @@ def aggregate_certainty(observed: pd.DataFrame, drawn: DrawnMatrices, *, confide
     pandas.DataFrame
         Columns task (empty for the mean over tasks), measure, value (the paper's), low, high, debiased (mean of
         the plausible matrices) and noise_level (mean under no transfer at all).
+
+    Notes
+    -----
+    A sum of one sign is exactly 0 where nothing of that sign is transferred, and no quantile of draws reaches
+    that. So the end next to 0 is 0 unless the value lies beyond what noise alone gives with the same confidence,
+    which is a test of that hypothesis: no other matrix without a cell of the sign gives more.
     """
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     parts = []
     for position, measure in enumerate(AGGREGATES):
         values = observed[measure].to_numpy(dtype=float)
         plausible, noise = (_with_mean(d[:, position]) for d in (drawn.plausible_DAN, drawn.noise_DAN))
-        low, high = np.quantile(plausible, ends, axis=0)
+        value = np.append(values, np.nanmean(values) if (~np.isnan(values)).any() else np.nan)
+        low, high = _interval(value, plausible, noise, confidence)
         parts.append(
             pd.DataFrame(
                 {
                     "task": [*drawn.tasks, ""],
                     "measure": measure,
-                    "value": np.append(values, np.nanmean(values) if (~np.isnan(values)).any() else np.nan),
+                    "value": value,
                     "low": low,
                     "high": high,
                     "debiased": plausible.mean(axis=0),
@@ -177,6 +183,17 @@ def aggregate_certainty(observed: pd.DataFrame, drawn: DrawnMatrices, *, confide
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _interval(
+    value: np.ndarray, plausible_D: np.ndarray, noise_D: np.ndarray, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles of what is plausible, reaching to 0 where noise alone may give the value."""
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(plausible_D, ends, axis=0)
+    noise_low, noise_high = np.quantile(noise_D, ends, axis=0)
+    low = np.where((low > 0) & (value <= noise_high), 0.0, low)
+    return low, np.where((high < 0) & (value >= noise_low), 0.0, high)
 
 
 def _with_mean(values_DN: np.ndarray) -> np.ndarray:
@@ -263,16 +280,16 @@ def noise_sum_of_squares(drawn: DrawnMatrices) -> float:
     return float(_blockwise(squares, drawn.noise_DNN).mean())
 
 
-def scale_certainty(
+def step_certainty(
     drawn: dict[str, DrawnMatrices | None], models: Sequence[str], *, confidence: float
 ) -> pd.DataFrame:
-    """The trend over models in the plausible matrices.
+    """The steps from each model to the next in the plausible matrices.
 
     Returns
     -------
     pandas.DataFrame
-        Columns measure, model, low, high, debiased, noise_level (of the mean over tasks), step_low, step_high and
-        step_debiased (of the step from the model before, over the tasks they share).
+        Columns measure, model, step_low, step_high and step_debiased, of the step from the model before, over the
+        tasks they share. The draws of two models are taken as independent.
     """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     rows = []
@@ -284,13 +301,8 @@ def scale_certainty(
                 before = None
                 continue
             values = pd.DataFrame(of_model.plausible_DAN[:, position], columns=of_model.tasks).dropna(axis=1)
-            mean = values.mean(axis=1)
-            of_noise = float(np.nanmean(of_model.noise_DAN[:, position]))
-            step = [np.nan] * 3
             if before is not None and (shared := [task for task in values if task in before]):
                 change = (values[shared] - before[shared]).mean(axis=1)
-                step = [*np.quantile(change, ends), float(change.mean())]
-            rows.append((measure, model, *np.quantile(mean, ends), float(mean.mean()), of_noise, *step))
+                rows.append((measure, model, *np.quantile(change, ends), float(change.mean())))
             before = values
-    columns = ["measure", "model", "low", "high", "debiased", "noise_level"]
-    return pd.DataFrame(rows, columns=[*columns, "step_low", "step_high", "step_debiased"])
+    return pd.DataFrame(rows, columns=["measure", "model", "step_low", "step_high", "step_debiased"])

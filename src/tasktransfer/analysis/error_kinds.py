@@ -72,8 +72,9 @@ def cell_kinds(transfers: pd.DataFrame, model: str, *, on: str, include_self: bo
     """
     grid = matrix(transfers, model, value="uncertainty")
     place = {str(task): k for k, task in enumerate(grid.index)}
-    kinds = sorted({"", *(str(kind) for kind in grid.stack().unique())})
-    codes_NN = np.searchsorted(kinds, grid.fillna("").to_numpy(dtype=str))
+    told_NN = np.where(grid.isna(), "", grid.to_numpy(dtype=object)).astype(str)
+    kinds, codes = np.unique(np.append(told_NN.ravel(), ""), return_inverse=True)
+    codes_NN = codes[:-1].reshape(told_NN.shape)
     if not include_self:
         np.fill_diagonal(codes_NN, 0)
-    return CellKinds(place, codes_NN, kinds, together=on == "interaction")
+    return CellKinds(place, codes_NN, kinds.tolist(), together=on == "interaction")

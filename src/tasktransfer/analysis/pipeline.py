@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.ceilings import available_ceilings
-from tasktransfer.analysis.certainty import scale_certainty
+from tasktransfer.analysis.certainty import step_certainty
 from tasktransfer.analysis.cliques import SIGNS, find_cliques
 from tasktransfer.analysis.controls import control_columns, net_of_controls
 from tasktransfer.analysis.decomposition import Decomposition, decompose
@@ -29,6 +29,7 @@ from tasktransfer.analysis.structure_tables import (
     drawn_structures,
     edges_table,
     kinds_of_models,
+    scale_table,
     tasks_table,
 )
 from tasktransfer.analysis.summary import summarize_model, versions
@@ -123,9 +124,7 @@ def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = N
     diagnostics = diagnose(table, pgf, transfers, decompositions, resampled)
     net = net_of_controls(transfers, resampled, confidence=settings.confidence)
     ceiling_rows = ceiling_sensitivity(table, ceilings, include_self=settings.include_self)
-    certain = scale_certainty(drawn, models, confidence=settings.confidence)
-    scale = scale_trend(tasks).merge(certain, on=["measure", "model"], how="left")
-    scale["uncertainty"] = scale["model"].map({model: of_model.of_model() for model, of_model in kinds.items()})
+    steps = step_certainty(drawn, models, confidence=settings.confidence)
     summary = {
         "settings": asdict(settings),
         "models": {
@@ -149,7 +148,7 @@ def analyze(accuracies: Accuracies | pd.DataFrame, settings: Settings | None = N
         edges=edges,
         cliques=cliques,
         taxonomy=average_by_taxonomy(tasks),
-        scale=scale,
+        scale=scale_table(scale_trend(tasks), aggregates, steps),
         ceilings=ceiling_rows,
         decomposition=decomposition,
         diagnostics=diagnostics,

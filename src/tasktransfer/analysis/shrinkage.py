@@ -1,52 +1,185 @@
-"""What the true matrix may be, given the observed one and its errors: empirical Bayes.
+"""What the true matrix may be, given the observed one and its errors.
 
-    y(PGF) = -log(1 - PGF), so that halving and doubling the errors a model makes lie as far from 0
+    y(PGF) = PGF             if positive: at most 1
+             -log(1 - PGF)   if negative, since losses have no bound and errors that grow with them
 
     observed_ij = true_ij + shared_j c_j + own_ij e_ij           on the scale of y; c, e ~ N(0, 1)
-    true_ij     = level_j + deviation_ij
+    true_ij     = level_j + source_i + deviation_ij
 
 ==============  ===========================================================================================
 symbol          meaning
 ==============  ===========================================================================================
 shared_j        error that all cells of a column have in common, through its baseline and its items
 own_ij          the cell's own error
-level_j         what the target does whatever one trains on: mixture of normals around 0
-deviation_ij    what is left: another mixture of normals around 0
+level_j         what the target does whatever one trains on
+source_i        what the source does whatever one tests on
+deviation_ij    what is left: a mixture of normals around 0, the widths from none to beyond any observed value
 ==============  ===========================================================================================
 
-Both mixtures are those of adaptive shrinkage [1]_: a grid of widths, from none to beyond any observed value,
-whose weights are found by EM from the matrix itself. The location of a column, level plus shared error, is
-integrated over a grid; how much of it is error follows from how far the columns' locations spread at all. Each
-part of the draws has weights from columns weighted at random (the Bayesian bootstrap), since a dozen columns do
-not tell them exactly.
+How much targets, sources and pairs differ is not known but drawn with the rest (Gibbs sampling [1]_), since a
+dozen columns do not tell it exactly. Levels and sources: see `effects`. The weights of the deviations' widths have
+a Dirichlet prior; the grid of widths is that of adaptive shrinkage [2]_.
 
 Sums of one sign (transferability, malleability), labels and cliques of an observed matrix count noise as transfer:
-their value under pure noise is not zero. Of draws from here it is, since the weights then go to no width.
+their value under pure noise is not zero. Of draws from here it nearly is, since the weight then goes to no width.
 `benchmarks/structure.py` measures how well the draws hold the truth.
 
-Shape letters: D draws, S sources, T targets, G widths, Q points of the grid of a column's location.
+Shape letters: D draws, C chains, S sources, T targets, G widths.
 
 References
 ----------
-.. [1] Stephens, "False discovery rates: a new deal", Biostatistics 18, 2017.
+.. [1] Gelman et al., "Bayesian Data Analysis", 3rd edition 2013, chapters 5, 11 and 15.
+.. [2] Stephens, "False discovery rates: a new deal", Biostatistics 18, 2017.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from tasktransfer.analysis.effects import draw_variances
+
 __all__ = ["plausible_matrices"]
 
-_WIDTHS = np.array([0.0, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])  # of y
-_POINTS = 101  # Q
-_STEPS = 60  # of EM
-_MORE_STEPS = 8  # for every other weighting of the columns
-_LOG_UP_TO = 0.9  # PGF; beyond it y goes on as a straight line, for a PGF of 1 and for ceilings under it
-_COLUMNS_FITTED = 60  # columns that the weights are estimated from; more change little
-_REFITS = 10
+_WIDTHS = np.array([0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])  # of y
+_PSEUDO_CELLS = np.array([1.0, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])  # of the Dirichlet prior, by width
+_CHAINS = 50  # fewer for large matrices, which tell more of their prior
+_CELLS_AT_A_TIME = 400_000  # of all chains
+_FIRST_STEPS = 20  # dropped
+_EVERY = 2  # step is kept
 _LEAST_ERROR = 1e-4  # of y; a cell nothing is known of, or that never varied, stays at its value
+
+
+def plausible_matrices(
+    pgf_ST: np.ndarray, resampled_DST: np.ndarray, *, seed: int | np.random.Generator = 0
+) -> np.ndarray:
+    """Draw matrices from what the observed one and its errors leave open.
+
+    Parameters
+    ----------
+    pgf_ST
+        Observed; NaN for holes.
+    resampled_DST
+        Draws of `tasktransfer.analysis.resampling`, which tell the errors; NaN in a draw without a gap.
+
+    Returns
+    -------
+    numpy.ndarray
+        As many draws, float32; NaN at holes.
+
+    Notes
+    -----
+    The cells of one call share their prior, so leave out what is of another kind (the diagonal). A third of a
+    second at 13 x 13 and 2,000 draws.
+    """
+    random = np.random.default_rng(seed)
+    n_draws = len(resampled_DST)
+    drawn = np.full(resampled_DST.shape, np.nan, dtype=np.float32)
+    present = ~np.isnan(pgf_ST)
+    rows, columns = np.flatnonzero(present.any(axis=1)), np.flatnonzero(present.any(axis=0))
+    if not len(rows):
+        return drawn
+    errors = _errors_of_draws(_even_scale(resampled_DST))
+    here = np.ix_(rows, columns)
+    own_ST = np.maximum(np.nan_to_num(errors.own_ST[here]), _LEAST_ERROR)
+    matrix = _Matrix(_even_scale(pgf_ST[here]), present[here], own_ST**2, errors.shared_T[columns] ** 2)
+    n_chains = int(np.clip(_CELLS_AT_A_TIME // own_ST.size, 5, _CHAINS))
+    steps = _walk(matrix, n_chains, -(-n_draws // n_chains), random)
+    kept = [_true_values(matrix, state, random) for state in steps]
+    true_DST = np.where(present[here], _pgf_scale(np.concatenate(kept)[:n_draws]), np.nan)
+    drawn[np.ix_(np.arange(n_draws), rows, columns)] = true_DST
+    return drawn
+
+
+class _Matrix(NamedTuple):
+    """Observed values and the squares of their errors."""
+
+    y_ST: np.ndarray  # anything in holes
+    present_ST: np.ndarray
+    own_ST: np.ndarray
+    shared_T: np.ndarray
+
+
+class _State(NamedTuple):
+    """One step of every chain."""
+
+    location_CT: np.ndarray  # level and shared error
+    source_CS: np.ndarray
+    level_variance_CT: np.ndarray  # a priori
+    width_CST: np.ndarray  # squared, of the deviations
+
+
+def _walk(matrix: _Matrix, n_chains: int, n_kept: int, random: np.random.Generator) -> Iterator[_State]:
+    """Every `_EVERY`-th step of the chains, once they have forgotten where they began."""
+    y_ST, present_ST, own_ST, shared_T = matrix
+    y_ST = np.where(present_ST, y_ST, 0.0)
+    location_CT = np.tile(y_ST.sum(axis=0) / present_ST.sum(axis=0), (n_chains, 1))
+    source_CS = np.zeros((n_chains, len(y_ST)))
+    weight_CG = np.full((n_chains, len(_WIDTHS)), 1 / len(_WIDTHS))
+    for step in range(1, _FIRST_STEPS + _EVERY * n_kept + 1):
+        left_CST = y_ST - location_CT[:, None] - source_CS[:, :, None]
+        g_CST = _draw_widths(left_CST, own_ST, weight_CG, random)
+        weight_CG = _draw_weights(g_CST, present_ST, random)
+        width_CST = _WIDTHS[g_CST] ** 2
+        precision_CST = present_ST / (own_ST + width_CST)
+        sums = (precision_CST * (y_ST - source_CS[:, :, None])).sum(axis=1), precision_CST.sum(axis=1)
+        location_CT, level_variance_CT = _draw_effects(*sums, shared_T, random)
+        sums = (precision_CST * (y_ST - location_CT[:, None])).sum(axis=2), precision_CST.sum(axis=2)
+        source_CS, _ = _draw_effects(*sums, 0.0, random)
+        if step > _FIRST_STEPS and (step - _FIRST_STEPS) % _EVERY == 0:
+            yield _State(location_CT, source_CS, level_variance_CT, width_CST)
+
+
+def _draw_widths(
+    left_CST: np.ndarray, own_ST: np.ndarray, weight_CG: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Index of the width that each cell's deviation comes from."""
+    square_CST = (left_CST**2).astype(np.float32)
+    cumulated = []
+    total = np.zeros(left_CST.shape, dtype=np.float32)
+    for width, weight_C in zip(_WIDTHS, weight_CG.T, strict=True):
+        variance_ST = own_ST + width**2
+        density = np.exp(square_CST * (-0.5 / variance_ST).astype(np.float32))
+        total = total + density * (weight_C[:, None, None] / np.sqrt(variance_ST)).astype(np.float32)
+        cumulated.append(total)
+    threshold = random.random(total.shape, dtype=np.float32) * total
+    return np.asarray(sum((threshold > below).astype(np.intp) for below in cumulated[:-1]))
+
+
+def _draw_weights(g_CST: np.ndarray, present_ST: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Weights of the widths, given how many cells came from each."""
+    count_CG = np.stack([(g_CST == g)[:, present_ST].sum(axis=1) for g in range(len(_WIDTHS))], axis=1)
+    drawn = random.standard_gamma(count_CG + _PSEUDO_CELLS) + 1e-30
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
+
+
+def _draw_effects(
+    sum_CN: np.ndarray, precision_CN: np.ndarray, shared_N: np.ndarray | float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects with the error they share, and their variance a priori, from sums weighted by precision."""
+    variance_CN = draw_variances(sum_CN / precision_CN, 1 / precision_CN + shared_N, random)
+    trust = variance_CN + shared_N
+    posterior = trust / (1 + trust * precision_CN)
+    return posterior * sum_CN + np.sqrt(posterior) * random.standard_normal(sum_CN.shape), variance_CN
+
+
+def _true_values(matrix: _Matrix, state: _State, random: np.random.Generator) -> np.ndarray:
+    """Take the errors off: shape C, S, T."""
+    level_CT = _without_error(state.location_CT, state.level_variance_CT, matrix.shared_T, random)
+    left_CST = matrix.y_ST - state.location_CT[:, None] - state.source_CS[:, :, None]
+    deviation_CST = _without_error(left_CST, state.width_CST, matrix.own_ST, random)
+    return np.asarray(level_CT[:, None] + state.source_CS[:, :, None] + deviation_CST)
+
+
+def _without_error(
+    value: np.ndarray, variance: np.ndarray, error: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """The part of a sum of two normals that is not error; all of it without any error."""
+    total = variance + error
+    share = np.divide(variance, total, out=np.ones(np.shape(total)), where=total > 0)
+    return np.asarray(share * value + np.sqrt(share * error) * random.standard_normal(value.shape))
 
 
 class _Errors(NamedTuple):
@@ -89,152 +222,11 @@ def _errors_of_draws(pgf_DST: np.ndarray) -> _Errors:
     return _Errors(own, shared)
 
 
-class _Column(NamedTuple):
-    """One column on its grid of locations."""
-
-    values_S: np.ndarray
-    own_S: np.ndarray
-    shared: float
-    location_Q: np.ndarray
-    density_QSG: np.ndarray  # of each cell given the location and the width of its deviation
-    level_density_QG: np.ndarray  # of the location given the width of the level
-
-
-def plausible_matrices(
-    pgf_ST: np.ndarray, resampled_DST: np.ndarray, *, seed: int | np.random.Generator = 0
-) -> np.ndarray:
-    """Draw matrices from what the observed one and its errors leave open.
-
-    Parameters
-    ----------
-    pgf_ST
-        Observed; NaN for holes.
-    resampled_DST
-        Draws of `tasktransfer.analysis.resampling`, which tell the errors; NaN in a draw without a gap.
-
-    Returns
-    -------
-    numpy.ndarray
-        As many draws, float32; NaN at holes.
-
-    Notes
-    -----
-    The cells of one call share their prior, so leave out what is of another kind (the diagonal). Half a second at
-    13 x 13 and 2,000 draws.
-    """
-    random = np.random.default_rng(seed)
-    n_draws = len(resampled_DST)
-    drawn = np.full(resampled_DST.shape, np.nan, dtype=np.float32)
-    present = ~np.isnan(pgf_ST)
-    filled = np.flatnonzero(present.any(axis=0))
-    if not len(filled):
-        return drawn
-    values, errors = _log_scale(pgf_ST), _errors_of_draws(_log_scale(resampled_DST))
-    fitted = filled[np.unique(np.linspace(0, len(filled) - 1, _COLUMNS_FITTED).round().astype(int))]
-    columns = [_column(values[present[:, t], t], errors, present[:, t], int(t)) for t in fitted]
-    even = np.full(len(_WIDTHS), 1 / len(_WIDTHS))
-    first = _weights(columns, np.ones(len(columns)), (even, even), _STEPS)
-    blocks = np.array_split(np.arange(n_draws), min(_REFITS, n_draws))
-    importance = random.dirichlet(np.ones(len(columns)), size=len(blocks)) * len(columns)
-    weights = [_weights(columns, of_columns, first, _MORE_STEPS) for of_columns in importance]
-    for t in filled:
-        column = _column(values[present[:, t], t], errors, present[:, t], int(t))
-        parts = [_draw(column, w, len(block), random) for block, w in zip(blocks, weights, strict=True)]
-        drawn[:, present[:, t], t] = _pgf_scale(np.concatenate(parts))
-    return drawn
-
-
-def _log_scale(pgf: np.ndarray) -> np.ndarray:
-    """-log(1 - PGF), from `_LOG_UP_TO` on as a straight line."""
-    least = 1 - _LOG_UP_TO
-    return np.asarray(
-        np.where(pgf < _LOG_UP_TO, -np.log(np.fmax(1 - pgf, least)), -np.log(least) + (pgf - _LOG_UP_TO) / least)
-    )
+def _even_scale(pgf: np.ndarray) -> np.ndarray:
+    """PGF itself where positive, -log(1 - PGF) where negative."""
+    return np.asarray(np.where(pgf > 0, pgf, -np.log1p(-np.fmin(pgf, 0))))
 
 
 def _pgf_scale(y: np.ndarray) -> np.ndarray:
-    """Undo `_log_scale`."""
-    bend = -np.log(1 - _LOG_UP_TO)
-    return np.asarray(np.where(y < bend, -np.expm1(-np.fmin(y, bend)), _LOG_UP_TO + (y - bend) * (1 - _LOG_UP_TO)))
-
-
-def _column(values_S: np.ndarray, errors: _Errors, present_S: np.ndarray, target: int) -> _Column:
-    own_S = np.maximum(np.nan_to_num(errors.own_ST[present_S, target]), _LEAST_ERROR)
-    shared = float(errors.shared_T[target])
-    reach = float(np.median(own_S)) + shared
-    location_Q = np.linspace(min(values_S.min(), 0) - reach, max(values_S.max(), 0) + reach, _POINTS)
-    total_SG = own_S[:, None] ** 2 + _WIDTHS**2
-    # a grid coarser than the narrowest component would miss it
-    step = location_Q[1] - location_Q[0]
-    total_SG = total_SG + step**2 / 12
-    away_QS = values_S[None] - location_Q[:, None]
-    density_QSG = np.exp(-0.5 * away_QS[..., None] ** 2 / total_SG) / np.sqrt(total_SG) + 1e-300
-    level_total_G = shared**2 + _WIDTHS**2 + step**2 / 12
-    level_density_QG = np.exp(-0.5 * location_Q[:, None] ** 2 / level_total_G) / np.sqrt(level_total_G)
-    return _Column(values_S, own_S, shared, location_Q, density_QSG, level_density_QG * step)
-
-
-_Weights = tuple[np.ndarray, np.ndarray]  # of the widths of deviations, and of levels
-
-
-def _weights(columns: list[_Column], importance_T: np.ndarray, start: _Weights, n_steps: int) -> _Weights:
-    """Weights of the deviations' and the levels' widths by EM.
-
-    One pseudo-cell and one pseudo-column without effect keep no width from being ruled out.
-    """
-    weight, level_weight = start
-    for _ in range(n_steps):
-        count, level_count = np.zeros(len(_WIDTHS)), np.zeros(len(_WIDTHS))
-        count[0] = level_count[0] = 1
-        for column, importance in zip(columns, importance_T, strict=True):
-            chance_Q, cell_QS, level_Q = _posterior(column, weight, level_weight)
-            share_SG = np.einsum("q,qs,qsg->sg", chance_Q, 1 / cell_QS, column.density_QSG) * weight
-            count += importance * share_SG.sum(axis=0)
-            level_count += importance * (chance_Q / level_Q) @ column.level_density_QG * level_weight
-        weight, level_weight = count / count.sum(), level_count / level_count.sum()
-    return weight, level_weight
-
-
-def _posterior(
-    column: _Column, weight_G: np.ndarray, level_weight_G: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Chance of each location, and the mixture densities of the cells and of the location."""
-    cell_QS = column.density_QSG @ weight_G
-    level_Q = column.level_density_QG @ level_weight_G + 1e-300
-    log_Q = np.log(cell_QS).sum(axis=1) + np.log(level_Q)
-    chance_Q = np.exp(log_Q - log_Q.max())
-    return chance_Q / chance_Q.sum(), cell_QS, level_Q
-
-
-def _draw(column: _Column, weights: _Weights, n_draws: int, random: np.random.Generator) -> np.ndarray:
-    """True values of one column: its location, how much of that is level, then the deviations."""
-    weight_G, level_weight_G = weights
-    chance_Q, cell_QS, level_Q = _posterior(column, weight_G, level_weight_G)
-    q_D = np.sort(random.choice(_POINTS, size=n_draws, p=chance_Q))
-    step = column.location_Q[1] - column.location_Q[0]
-    location_D = column.location_Q[q_D] + step * (random.random(n_draws) - 0.5)
-    cumulated_QG = np.cumsum(column.level_density_QG * level_weight_G / level_Q[:, None], axis=1)
-    level_g_D = _pick(cumulated_QG[q_D], random.random(n_draws))
-    trust_D = _trust(_WIDTHS[level_g_D] ** 2, column.shared**2)
-    level_D = trust_D * location_D + np.sqrt(trust_D) * column.shared * random.standard_normal(n_draws)
-    drawn = np.empty((n_draws, len(column.values_S)))
-    uniform, noise = random.random(drawn.shape), random.standard_normal(drawn.shape)
-    for q in np.unique(q_D):
-        here = q_D == q
-        cumulated_SG = np.cumsum(column.density_QSG[q] * weight_G / cell_QS[q][:, None], axis=1)
-        width = _WIDTHS[_pick(cumulated_SG[None], uniform[here])]
-        trust = _trust(width**2, column.own_S**2)
-        deviation = trust * (column.values_S - location_D[here, None])
-        drawn[here] = level_D[here, None] + deviation + np.sqrt(trust) * column.own_S * noise[here]
-    return drawn[random.permutation(n_draws)]
-
-
-def _pick(cumulated: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Index of the component that a uniform number falls into."""
-    return np.asarray((uniform[..., None] > cumulated).sum(axis=-1).clip(0, len(_WIDTHS) - 1))
-
-
-def _trust(variance: np.ndarray, error: np.ndarray | float) -> np.ndarray:
-    """Share of an observed value that is true rather than error; all of it without an error."""
-    total = variance + error
-    return np.asarray(np.divide(variance, total, out=np.ones(np.shape(total)), where=np.asarray(total) > 0))
+    """Undo `_even_scale`."""
+    return np.asarray(np.where(y > 0, y, -np.expm1(-np.fmin(y, 0))))

@@ -35,6 +35,7 @@ __all__ = [
     "drawn_structures",
     "edges_table",
     "kinds_of_models",
+    "scale_table",
     "tasks_table",
 ]
 
@@ -143,6 +144,13 @@ def edges_table(
         edges["uncertainty"] = [kinds[model].of_edge(*edge) for edge in ends]
         parts.append(edges.assign(on=settings.on))
     return pd.concat(parts, ignore_index=True)
+
+
+def scale_table(trend: pd.DataFrame, aggregates: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
+    """The trend over models with what is known of each mean and of each step."""
+    means = aggregates[aggregates["task"] == ""].drop(columns=["task", "value"])
+    key = ["measure", "model"]
+    return trend.merge(means, on=key, how="left").merge(steps, on=key, how="left")
 
 
 def clique_chances(

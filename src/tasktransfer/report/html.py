@@ -20,10 +20,11 @@ from tasktransfer.analysis.cliques import SIGNS
 from tasktransfer.analysis.diagnostics import CHECKS
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.report.findings import find_findings, kinds_of_error
+from tasktransfer.report.findings import find_findings
 from tasktransfer.report.labels import WORDS, label_of, list_labels, printable
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
 from tasktransfer.report.reference_lines import strongest_control
+from tasktransfer.report.structure_findings import kinds_of_error
 
 __all__ = ["render_report"]
 

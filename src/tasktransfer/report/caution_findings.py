@@ -1,0 +1,105 @@
+"""What a reader should hold against the rest: constant answers, weak baselines, the ceiling, holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from tasktransfer.analysis.ceilings import CEILINGS
+from tasktransfer.analysis.pipeline import Analysis
+from tasktransfer.report.finding import Finding
+from tasktransfer.report.labels import label_of, list_labels, printable
+
+__all__ = ["baselines", "ceiling", "constant_answers", "holes"]
+
+
+def constant_answers(analysis: Analysis) -> Iterator[Finding]:
+    rows = analysis.diagnostics
+    rows = rows[(rows["scope"] == "target") & (rows["check"] == "constant_answer") & rows["flagged"].astype(bool)]
+    if rows.empty:
+        return
+    listed = "; ".join(
+        f"{printable(row.model)}, {label_of(row.target)}: {row.message.split(' score')[0]}"
+        for row in rows.itertuples()
+    )
+    yield Finding(
+        "Some cells are a constant answer",
+        f"Runs that score exactly what one letter throughout would: {listed}.",
+        "Such a cell measures the letter frequencies of the test set, not a skill, however small its seed spread.",
+        "diagnostics",
+    )
+
+
+def baselines(analysis: Analysis) -> Iterator[Finding]:
+    rows = analysis.diagnostics[analysis.diagnostics["flagged"].astype(bool)]
+    low = rows[rows["check"] == "baseline_at_chance"]
+    constant = rows[rows["check"] == "baseline_constant"]
+    drift = rows[rows["check"] == "baseline_drift"]
+    if len(low):
+        yield Finding(
+            "Baselines at or below chance",
+            _by_model(low) + ".",
+            "From there any finetune that teaches the answer format looks like transfer.",
+            "diagnostics",
+        )
+    if len(constant):
+        yield Finding(
+            "Baselines that score as one letter throughout",
+            f"With some seed, {_by_model(constant)}.",
+            "A count can meet a letter's by accident; where it does in every seed, look at the answers.",
+            "diagnostics",
+        )
+    if len(drift):
+        worst = drift.loc[drift["value"].idxmax()]
+        yield Finding(
+            "The untouched model does not repeat its own score",
+            f"{len(drift)} model-target pairs have baselines that differ between seeds, the most "
+            f"{label_of(worst['target'])} in {printable(worst['model'])} ({worst['value'] * 100:.1f} points).",
+            "That is evaluation noise, and it enters every PGF of the column.",
+            "diagnostics",
+        )
+
+
+def _by_model(rows: pd.DataFrame) -> str:
+    """The targets of diagnostic rows, listed by model."""
+    return "; ".join(
+        f"{printable(str(model))}: {list_labels(list(group['target']))}"
+        for model, group in rows.groupby("model", sort=False)
+    )
+
+
+def ceiling(analysis: Analysis) -> Iterator[Finding]:
+    summary = analysis.summary["ceiling_sensitivity"]
+    chosen = analysis.settings.ceiling
+    shown = chosen if chosen in CEILINGS else Path(chosen).name
+    told = []
+    for name, values in summary.items():
+        known = [tau for tau in values["kendall_tau_transferability_pos"].values() if tau is not None]
+        if name != chosen and known:
+            told.append(
+                f"{printable(name)} {min(known):.2f}" + (f" to {max(known):.2f}" if len(known) > 1 else "")
+            )
+    if told:
+        yield Finding(
+            "How far the ceiling decides",
+            f"Kendall tau of the sources' transferability against the ceiling ‘{printable(shown)}’: "
+            + "; ".join(told)
+            + ".",
+            "A ceiling rescales a whole column: signs, and the order of sources for one target, cannot change; "
+            "only what is summed over targets does.",
+            "ceilings",
+        )
+
+
+def holes(analysis: Analysis) -> Iterator[Finding]:
+    holes = {m: (s["n_holes"], s["n_cells"]) for m, s in analysis.summary["models"].items() if s["n_holes"]}
+    if holes:
+        listed = "; ".join(f"{printable(m)}: {n} of {cells}" for m, (n, cells) in holes.items())
+        yield Finding(
+            "The matrix has holes",
+            f"Missing or undefined cells, {listed}.",
+            "They are left out of every sum and count, never taken as zero.",
+            "matrix",
+        )
