@@ -49,9 +49,10 @@ class Vlm:
         return self.model.get_output_embeddings()
 
     @property
-    def image_token(self) -> int:
-        """The placeholder that stands for one image feature."""
-        return int(self.model.config.image_token_id)
+    def image_tokens(self) -> tuple[int, ...]:
+        """The placeholders that stand for one image feature: of a picture, and of a video that is taken as one."""
+        config = self.model.config
+        return (config.image_token_id, *([config.video_token_id] if self.family.video else []))
 
     @property
     def device(self) -> torch.device:
