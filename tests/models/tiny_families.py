@@ -22,6 +22,7 @@ QWEN_SPECIAL = ["<pad>", "<|im_end|>", "<|im_start|>", "<|vision_start|>", "<|vi
 QWEN_TEMPLATE = (
     "{% for message in messages %}<|im_start|> {{ message['role'] }} {% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif part['type'] == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
     "{% else %}{{ part['text'] }} {% endif %}{% endfor %}<|im_end|> {% endfor %}"
     "{% if add_generation_prompt %}<|im_start|> assistant {% endif %}"
 )
@@ -205,8 +206,13 @@ TINY: dict[str, Tiny] = {
 }
 
 
-def make_tiny(folder: Path, family: str = "qwen2_5_vl", *, seed: int = 0, wide: bool = False) -> Path:
-    """Write the model of a family into a folder, as `save_pretrained` would; a wide one can go to 4 bits."""
+def make_tiny(
+    folder: Path, family: str = "qwen2_5_vl", *, seed: int = 0, wide: bool = False, frames: int = 1
+) -> Path:
+    """Write the model of a family into a folder, as `save_pretrained` would.
+
+    A wide one can go to 4 bits; one of several frames a patch takes a video as those of the Hub do.
+    """
     import torch
     import transformers
 
@@ -216,7 +222,10 @@ def make_tiny(folder: Path, family: str = "qwen2_5_vl", *, seed: int = 0, wide: 
     words = [*tiny.special, *WORDS]
     _write_tokenizer(folder, tiny, words)
     (folder / "chat_template.jinja").write_text(tiny.template, encoding="utf-8")
-    tiny.images().save_pretrained(folder)
+    images = tiny.images()
+    if frames > 1:
+        images.temporal_patch_size = frames
+    images.save_pretrained(folder)
     if tiny.said:
         (folder / "processor_config.json").write_text(json.dumps(tiny.said), encoding="utf-8")
     with torch.random.fork_rng():
@@ -224,6 +233,8 @@ def make_tiny(folder: Path, family: str = "qwen2_5_vl", *, seed: int = 0, wide: 
         config = tiny.config(len(words), words.index)
         if wide:
             _widen(config)
+        if frames > 1:
+            config.vision_config.temporal_patch_size = frames
         model = getattr(transformers, FAMILIES[family].model_class)(config)
         with torch.no_grad():  # the default initialisation is so small that every answer would be the same
             for weight in model.parameters():

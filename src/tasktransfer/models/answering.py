@@ -18,7 +18,7 @@ import numpy as np
 
 from tasktransfer.errors import InputError
 from tasktransfer.models.budget import token_batches
-from tasktransfer.models.prompts import image_features
+from tasktransfer.models.prompts import image_features, image_places
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +65,7 @@ def pad(vlm: Vlm, prompts: Sequence[Prompt], *, side: str = "right", with_target
         ids_BL[row, here], mask_BL[row, here], positions_PBL[:, row, here] = ids, 1, positions
     ids_BL, mask_BL = ids_BL.to(vlm.device), mask_BL.to(vlm.device)
     embeds_BLH = vlm.model.get_input_embeddings()(ids_BL)
-    visual_BL = (ids_BL == vlm.image_token) & (mask_BL == 1)
+    visual_BL = image_places(vlm, ids_BL) & (mask_BL == 1)
     features_NDH = _features(vlm, prompts)
     if len(features_NDH) != int(visual_BL.sum()):
         names = ", ".join(repr(prompt.item) for prompt in prompts[:3])

@@ -5,8 +5,8 @@ for its backward pass. It leaves out the workspace of kernels, the allocator's s
 a tenth to a fifth should stay free. Operations are those of linear maps and attention; a multiply-add is two.
 
 What a decoder layer keeps for the backward pass was measured through saved-tensor hooks on random Qwen2.5-VL
-decoders with masked attention (torch 2.13, transformers 5.23, CPU): a whole number of bytes per token for each
-unit of the hidden and of the intermediate size. A test measures it again.
+decoders with masked attention (torch 2.13, transformers 5.23, CPU): so many bytes per token for each unit of the
+hidden and of the intermediate size. A test measures it again.
 """
 
 from __future__ import annotations

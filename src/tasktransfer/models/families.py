@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from tasktransfer.models.processors import (
     llava_processor,
     qwen_processor,
 )
+from tasktransfer.models.video import qwen2_5_video, qwen3_video
 
 if TYPE_CHECKING:
     import torch
@@ -126,6 +127,8 @@ class Family:
     limit_pixels: Callable[[Any, Any, Pixels], None] | None = None  # (processor, config, pixels)
     pixel_settings: tuple[str, ...] = ()  # which of `Pixels` it has
     images_nested: bool = False  # a list of lists: a flat list would mean several items of one picture each
+    # (processor, grid, seconds from frame to frame) -> text of a video's places, and what else the model is given
+    video: Callable[[Any, Sequence[int], float], tuple[str, dict[str, Any]]] | None = None
     caution: str = ""
     layer_modules: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {"attention": _ATTENTION, "attention+mlp": (*_ATTENTION, *_MLP)}
@@ -141,6 +144,7 @@ FAMILIES: dict[str, Family] = {
         blocks="blocks",
         vision_modules=("attn.qkv", "attn.proj", *_MLP),
         projector=("model.visual.merger",),
+        video=qwen2_5_video,
         positions=_multimodal_positions,
         limit_pixels=_limit_area,
         pixel_settings=("least", "most"),
@@ -156,6 +160,7 @@ FAMILIES: dict[str, Family] = {
         positions=_multimodal_positions,
         features=_stacked_features,
         deep_arguments=("visual_pos_masks", "deepstack_visual_embeds"),
+        video=qwen3_video,
         limit_pixels=_limit_area,
         pixel_settings=("least", "most"),
     ),

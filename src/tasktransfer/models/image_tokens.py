@@ -78,7 +78,7 @@ def _tiled(row: Checkpoint, sizes: Sequence[Size], pixels: Pixels) -> int:
 
 
 def _n_tiles(row: Checkpoint, size: Size, most: int) -> int:
-    """The grid nearest in proportion, of equals the larger while the picture fills half of it; and an overview."""
+    """The grid nearest in proportion, of equals a larger one that the picture half fills; and an overview."""
     width, height = size
     assert row.vision.side is not None
     grids = [(across, down) for across in range(1, most + 1) for down in range(1, most // across + 1)]

@@ -1,7 +1,8 @@
 """An item as a model sees it: tokens, positions, image features, and where the answer begins.
 
 The images come first, then the question, then one line per option ``(A) text``; the answer is the bare letter
-or number. The wording around it is the processor's chat template. Frames of a video go in as images, in order.
+or number. The wording around it is the processor's chat template. Frames of a video go in as images, in order, or
+as a video where the family takes one and that is asked for.
 
 While vision tower and projector are frozen everything here depends on the model and the item alone, so it is
 computed once and shared by all cells. Where they learn, a prompt carries what the processor made of its images,
@@ -15,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasktransfer.errors import InputError
+from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.models.video import video_inputs
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.scoring import accepted_answers
 
@@ -26,10 +28,21 @@ if TYPE_CHECKING:
 
     from tasktransfer.models.vlm import Vlm
 
-__all__ = ["Prompt", "answered", "blanked", "encode", "image_features", "question_text", "rotations_of"]
+__all__ = [
+    "Prompt",
+    "answered",
+    "blanked",
+    "encode",
+    "image_features",
+    "image_places",
+    "question_text",
+    "rotations_of",
+]
 
 GREY = (128, 128, 128)
-_TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+_TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "second_per_grid_ts")
+# a vision tower takes a video as it takes a picture, under other names
+_AS_IMAGES = {"pixel_values_videos": "pixel_values", "video_grid_thw": "image_grid_thw"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,22 @@ def rotations_of(item: Item) -> list[Item]:
     return turned
 
 
-def encode(vlm: Vlm, items: Iterable[Item], *, keep_pixels: bool = False, rotations: bool = False) -> list[Prompt]:
+class _Way(NamedTuple):
+    """How items are encoded; see `encode`."""
+
+    keep_pixels: bool
+    rotations: bool
+    frame_seconds: float | None
+
+
+def encode(
+    vlm: Vlm,
+    items: Iterable[Item],
+    *,
+    keep_pixels: bool = False,
+    rotations: bool = False,
+    frame_seconds: float | None = None,
+) -> list[Prompt]:
     """Encode items, one by one, so that no item depends on its neighbours.
 
     Parameters
@@ -103,24 +131,34 @@ def encode(vlm: Vlm, items: Iterable[Item], *, keep_pixels: bool = False, rotati
         that learns.
     rotations
         Encode each item in every cyclic order of its options; its images go through the vision tower once.
+    frame_seconds
+        Give frames of a video as a video, with so much time from one to the next; by default they are images.
 
     Raises
     ------
     InputError
         The template does not leave the prompt as a prefix of prompt and answer, two option letters begin with the
         same token, or there are not as many image features as places for them.
+    SettingsError
+        A video is to go in as one, and the family does not take any.
     """
-    return [_encode(vlm, item, keep_pixels, rotations) for item in items]
+    if frame_seconds is not None and vlm.family.video is None:
+        raise SettingsError(f"{vlm.family.model_class} is given frames as images only, not a video")
+    way = _Way(keep_pixels, rotations, frame_seconds)
+    return [_encode(vlm, item, way) for item in items]
 
 
-def _encode(vlm: Vlm, item: Item, keep_pixels: bool, rotations: bool) -> Prompt:
+def _encode(vlm: Vlm, item: Item, way: _Way) -> Prompt:
     try:
-        inputs = _processed(vlm, item)
+        item = replace(item, images=tuple(item.images))  # which are decoded when they are looked at
+        inputs = _processed(vlm, item, way.frame_seconds)
         images = _image_inputs(vlm, inputs)
-        features_NDH = None if keep_pixels else _frozen_features(vlm, images)
+        features_NDH = None if way.keep_pixels else _frozen_features(vlm, images)
         first = _prompt(vlm, item, inputs, images, features_NDH)
-        turned = rotations_of(item) if rotations else []
-        rest = [_prompt(vlm, other, _processed(vlm, other), images, features_NDH) for other in turned]
+        turned = [
+            (other, _processed(vlm, other, way.frame_seconds)) for other in rotations_of(item) if way.rotations
+        ]
+        rest = [_prompt(vlm, other, told, images, features_NDH) for other, told in turned]
     except InputError as error:
         raise InputError(f"item {item.id!r}: {error}") from error
     return replace(first, rotated=tuple(rest))
@@ -130,7 +168,7 @@ def _prompt(
     vlm: Vlm, item: Item, inputs: Any, images: dict[str, torch.Tensor], features_NDH: torch.Tensor | None
 ) -> Prompt:
     ids_L = inputs["input_ids"][0]
-    n_places = int((ids_L == vlm.image_token).sum())
+    n_places = int(image_places(vlm, ids_L).sum())
     if features_NDH is not None and len(features_NDH) != n_places:
         raise InputError(f"{len(features_NDH)} image features for {n_places} places")
     if bool(images) != bool(n_places):
@@ -160,29 +198,43 @@ def _taught(item: Item, answer: str) -> str:
     return answer if item.choices else accepted_answers(answer, item.scorer)[0]
 
 
-def _conversation(item: Item) -> list[dict[str, Any]]:
-    content = [{"type": "image"}] * len(item.images) + [{"type": "text", "text": question_text(item)}]
-    return [{"role": "user", "content": content}]
+def _conversation(item: Item, as_video: bool = False) -> list[dict[str, Any]]:
+    seen = [{"type": "video"}] if as_video else [{"type": "image"}] * len(item.images)
+    return [{"role": "user", "content": [*seen, {"type": "text", "text": question_text(item)}]}]
 
 
-def _processed(vlm: Vlm, item: Item) -> Any:
+def _processed(vlm: Vlm, item: Item, frame_seconds: float | None) -> Any:
     """All that the processor returns for an item."""
-    text = vlm.processor.apply_chat_template(_conversation(item), add_generation_prompt=True, tokenize=False)
-    images = [list(item.images)] if vlm.family.images_nested else list(item.images)
+    as_video = item.is_video and frame_seconds is not None
+    asked = _conversation(item, as_video)
+    text = vlm.processor.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+    images = list(item.images)
+    given = [images] if vlm.family.images_nested else images
     try:
-        return vlm.processor(text=[text], images=images if item.images else None, return_tensors="pt")
-    except (ValueError, TypeError, IndexError, ZeroDivisionError, OSError) as error:
+        if as_video and frame_seconds is not None:
+            return video_inputs(vlm, text, images, frame_seconds)
+        return vlm.processor(text=[text], images=given if images else None, return_tensors="pt")
+    except InputError:
+        raise
+    except (ValueError, TypeError, IndexError, ZeroDivisionError, OSError, MemoryError) as error:
         sizes = ", ".join(f"{image.width} x {image.height}" for image in item.images)
         raise InputError(f"its images ({sizes}) cannot be prepared: {error}") from error
 
 
 def _image_inputs(vlm: Vlm, inputs: Any) -> dict[str, torch.Tensor]:
     """What the vision tower is given; nothing that the processor returned is dropped unseen."""
-    found = {name: value for name, value in inputs.items() if name not in _TEXT_INPUTS}
+    found = {_AS_IMAGES.get(name, name): value for name, value in inputs.items() if name not in _TEXT_INPUTS}
     unknown = sorted(set(found) - set(vlm.family.image_inputs))
     if unknown:
         raise InputError(f"the processor returned {unknown[0]!r}, which this family's vision tower does not take")
     return found
+
+
+def image_places(vlm: Vlm, ids: torch.Tensor) -> torch.Tensor:
+    """Where image features stand, in the shape of `ids`."""
+    import torch
+
+    return torch.isin(ids, torch.tensor(vlm.image_tokens, device=ids.device))
 
 
 def _frozen_features(vlm: Vlm, images: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,9 +50,10 @@ class Vlm:
         return self.model.get_output_embeddings()
 
     @property
-    def image_token(self) -> int:
-        """The placeholder that stands for one image feature."""
-        return int(self.model.config.image_token_id)
+    def image_tokens(self) -> tuple[int, ...]:
+        """The placeholders that stand for one image feature: of a picture, and of a video that is taken as one."""
+        config = self.model.config
+        return (config.image_token_id, *([config.video_token_id] if self.family.video else []))
 
     @property
     def device(self) -> torch.device:
@@ -84,6 +86,10 @@ def cached_weights(name: str, revision: str | None = None) -> Path | None:
         folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        return folder if all((folder / shard).is_file() for shard in shards) else None
     return folder if any(folder.glob("*.safetensors")) else None
 
 
