@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasktransfer.tasks.toyworld.layout import COLOURS, GRID, SHAPES, Layout, Scene, word_index
+from tasktransfer.tasks.toyworld.layout import CHANNELS, COLOURS, GRID, SHAPES, Layout, Scene, word_index
 
 __all__ = ["counting", "multi_view_reasoning", "object_localization", "scatter", "spatial_relation"]
 
@@ -40,40 +40,34 @@ def counting(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
     return Scene(layout, question, ("1", "2", "3", "4"), "ABCD"[answer], tuple(probes))
 
 
-_RELATIONS = (("left", 1, 1), ("right", 1, -1), ("above", 0, 1), ("below", 0, -1))  # word, axis, sign
+_RELATIONS = (("left", 1, -1), ("right", 1, 1), ("above", 0, -1), ("below", 0, 1))  # word, axis, sign
 _PHRASES = {"left": "left of", "right": "right of", "above": "above", "below": "below"}
-_LISTED = "(A) yes (B) no"
-
-
-def _holds(cells: np.ndarray, axis: int, sign: int) -> bool:
-    first, second = (np.unravel_index(int(cell), (GRID, GRID))[axis] for cell in cells)
-    return bool((second - first) * sign > 0)
 
 
 def spatial_relation(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Things of different colours; is one of them on that side of the other?"""
+    """Things of different colours about a hole; is one of them on that side of it?"""
     layout = Layout.blank(1)
-    n = int(rng.integers(2, 4 + round(2 * difficulty)))
+    n = int(rng.integers(1, 3 + round(3 * difficulty)))
     word, axis, sign = _RELATIONS[rng.integers(4)]
     while True:
-        cells = rng.choice(_CELLS, n, replace=False)
-        places = np.array(np.unravel_index(cells, (GRID, GRID)))
-        if places[axis, 0] != places[axis, 1]:
+        hole, *cells = rng.choice(_CELLS, n + 1, replace=False)
+        away = np.array([np.unravel_index(cell, (GRID, GRID)) for cell in cells]) - np.unravel_index(hole, (GRID, GRID))
+        if away[0, axis] * sign * (1, -1)[answer] > 0:
             break
-    if _holds(cells[:2], axis, sign) != (answer == 0):
-        cells[:2] = cells[1::-1]
-        places[:, :2] = places[:, 1::-1]
     colours = rng.permutation(len(COLOURS))[:n]
-    scatter(rng, layout, 0, cells, colours + 1)
     names = [COLOURS[k] for k in colours]
-    probes = [(f"column {name}", _COLUMNS[x]) for name, x in zip(names, places[1], strict=True)]
-    probes += [(f"row {name}", _ROWS[y]) for name, y in zip(names, places[0], strict=True)]
-    for other, its_axis, its_sign in _RELATIONS:
-        if places[its_axis, 0] != places[its_axis, 1]:
-            first, second = (0, 1) if _holds(cells[:2], its_axis, its_sign) else (1, 0)
-            probes += [(f"{other} {names[0]} {names[1]} {_LISTED}", "AB"[first])]
-            probes += [(f"{other} {names[1]} {names[0]} {_LISTED}", "AB"[second])]
-    question = f"Is the {names[0]} object {_PHRASES[word]} the {names[1]} object?"
+    scatter(rng, layout, 0, np.array(cells), colours + 1)
+    layout["shape"][0].flat[hole] = word_index("shape", "hole")
+    row, column = divmod(int(hole), GRID)
+    probes = [("column hole", _COLUMNS[column]), ("row hole", _ROWS[row])]
+    for name, (down, across) in zip(names, away, strict=True):
+        probes += [(f"column {name}", _COLUMNS[column + across]), (f"row {name}", _ROWS[row + down])]
+        probes += [
+            (f"{other} {name} (A) yes (B) no", "A" if (down, across)[its_axis] * its_sign > 0 else "B")
+            for other, its_axis, its_sign in _RELATIONS
+            if (down, across)[its_axis]
+        ]
+    question = f"Is the {names[0]} object {_PHRASES[word]} the hole?"
     return Scene(layout, question, ("yes", "no"), "AB"[answer], tuple(probes))
 
 
@@ -139,6 +133,7 @@ def object_localization(rng: np.random.Generator, answer: int, difficulty: float
     layout[right][0][fits] = 1
     layout[wrong][0][fails] = 1
     name = COLOURS[target - 1]
-    probes = [(f"box {name}", "AB"[answer])] * 3 + [(f"outside {name}", "BA"[answer])] * 2
+    boxes = CHANNELS["box_a"][1], CHANNELS["box_b"][1]
+    probes = [(f"box {name}", boxes[answer])] * 3 + [(f"misfit {name}", boxes[1 - answer])] * 2
     question = f"Which box fits the {name} object better?"
     return Scene(layout, question, ("box A", "box B"), "AB"[answer], tuple(probes))
