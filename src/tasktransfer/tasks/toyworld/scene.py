@@ -51,7 +51,8 @@ def spatial_relation(rng: np.random.Generator, answer: int, difficulty: float) -
     word, axis, sign = _RELATIONS[rng.integers(4)]
     while True:
         hole, *cells = rng.choice(_CELLS, n + 1, replace=False)
-        away = np.array([np.unravel_index(cell, (GRID, GRID)) for cell in cells]) - np.unravel_index(hole, (GRID, GRID))
+        places = np.array(np.unravel_index(cells, (GRID, GRID))).T
+        away = places - np.array(np.unravel_index(hole, (GRID, GRID)))
         if away[0, axis] * sign * (1, -1)[answer] > 0:
             break
     colours = rng.permutation(len(COLOURS))[:n]
@@ -72,7 +73,7 @@ def spatial_relation(rng: np.random.Generator, answer: int, difficulty: float) -
 
 
 def multi_view_reasoning(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """The same things before and after the camera turned: they move the other way, but for one that moves by itself."""
+    """The same things before and after the camera turned: they move the other way, but one may go its own."""
     layout = Layout.blank(2)
     turn = -1 if answer == 0 else 1
     n = int(rng.integers(3, 4 + round(2 * difficulty)))
