@@ -2,8 +2,8 @@
 
     python docs/results/self_transfer.py FOLDER [ITEMS] > docs/results/PAGE.md
 
-One study a task (the task is its only source and target, two seeds), so that no other cell is computed; all else is
-a study's default. A study that is there is not run again.
+One study a task (the task is its only source and target, two seeds), so that no other cell is computed; all else
+is a study's default. A study that is there is not run again.
 """
 
 from __future__ import annotations
