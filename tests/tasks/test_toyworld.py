@@ -170,7 +170,8 @@ def counted_letter(scene):
 
 
 def relation(scene):
-    (one,), (two,) = (np.argwhere(scene.layout["colour"][0] == colour) for colour in named(scene))
+    (one,) = np.argwhere(scene.layout["colour"][0] == named(scene)[0])
+    (two,) = np.argwhere(scene.layout["shape"][0] == word_index("shape", "hole"))
     dy, dx = two - one
     text = scene.question
     holds = {"left": dx > 0, "right": dx < 0, "above": dy > 0, "below": dy < 0}

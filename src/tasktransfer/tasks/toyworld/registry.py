@@ -14,7 +14,7 @@ from tasktransfer.tasks.task import Task
 __all__ = ["FAMILIES", "FAMILY_OF", "SPLITS", "TOY_TASKS", "TOY_VIDEO_TASKS"]
 
 SPLITS = ("pretrain", "train", "test")
-LABEL_VERSION = "toyworld-1"
+LABEL_VERSION = "toyworld-2"
 
 # name, abbreviation, level, granularity, options (0: a number)
 _ROWS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasktransfer.tasks.toyworld.layout import COLOURS, GRID, SHAPES, Layout, Scene, word_index
+from tasktransfer.tasks.toyworld.layout import CHANNELS, COLOURS, GRID, SHAPES, Layout, Scene, word_index
 
 __all__ = ["counting", "multi_view_reasoning", "object_localization", "scatter", "spatial_relation"]
 
@@ -40,87 +40,101 @@ def counting(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
     return Scene(layout, question, ("1", "2", "3", "4"), "ABCD"[answer], tuple(probes))
 
 
-_RELATIONS = (("left", 1, 1), ("right", 1, -1), ("above", 0, 1), ("below", 0, -1))  # word, axis, sign
+_RELATIONS = (("left", 1, -1), ("right", 1, 1), ("above", 0, -1), ("below", 0, 1))  # word, axis, sign
 _PHRASES = {"left": "left of", "right": "right of", "above": "above", "below": "below"}
 
 
-def _holds(cells: np.ndarray, axis: int, sign: int) -> bool:
-    first, second = (np.unravel_index(int(cell), (GRID, GRID))[axis] for cell in cells)
-    return bool((second - first) * sign > 0)
-
-
 def spatial_relation(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Things of different colours; is one of them on that side of the other?"""
+    """Things of different colours about a hole; is one of them on that side of it?"""
     layout = Layout.blank(1)
-    n = int(rng.integers(2, 4 + round(2 * difficulty)))
+    n = int(rng.integers(1, 3 + round(3 * difficulty)))
     word, axis, sign = _RELATIONS[rng.integers(4)]
     while True:
-        cells = rng.choice(_CELLS, n, replace=False)
-        places = np.array(np.unravel_index(cells, (GRID, GRID)))
-        if places[axis, 0] != places[axis, 1]:
+        hole, *cells = rng.choice(_CELLS, n + 1, replace=False)
+        places = np.array(np.unravel_index(cells, (GRID, GRID))).T
+        away = places - np.array(np.unravel_index(hole, (GRID, GRID)))
+        if away[0, axis] * sign * (1, -1)[answer] > 0:
             break
-    if _holds(cells[:2], axis, sign) != (answer == 0):
-        cells[:2] = cells[1::-1]
-        places[:, :2] = places[:, 1::-1]
     colours = rng.permutation(len(COLOURS))[:n]
-    scatter(rng, layout, 0, cells, colours + 1)
     names = [COLOURS[k] for k in colours]
-    probes = [(f"column {name}", _COLUMNS[x]) for name, x in zip(names, places[1], strict=True)]
-    probes += [(f"row {name}", _ROWS[y]) for name, y in zip(names, places[0], strict=True)]
-    for other, its_axis, its_sign in _RELATIONS:
-        if places[its_axis, 0] != places[its_axis, 1]:
-            holds = _holds(cells[:2], its_axis, its_sign)
-            probes += [(f"{other} {names[0]} {names[1]}", "yes" if holds else "no")]
-            probes += [(f"{other} {names[1]} {names[0]}", "no" if holds else "yes")]
-    question = f"Is the first object {_PHRASES[word]} the second? {names[0]} {names[1]}"
-    probes += [(question, ("yes", "no")[answer])] * 2
-    probes += [(f"{word} {names[0]} {names[1]} (A) yes (B) no", "AB"[answer])] * 3
+    scatter(rng, layout, 0, np.array(cells), colours + 1)
+    layout["shape"][0].flat[hole] = word_index("shape", "hole")
+    row, column = divmod(int(hole), GRID)
+    probes = [("column hole", _COLUMNS[column]), ("row hole", _ROWS[row])]
+    for name, (down, across) in zip(names, away, strict=True):
+        probes += [(f"column {name}", _COLUMNS[column + across]), (f"row {name}", _ROWS[row + down])]
+        probes += [
+            (f"{other} {name} (A) yes (B) no", "A" if (down, across)[its_axis] * its_sign > 0 else "B")
+            for other, its_axis, its_sign in _RELATIONS
+            if (down, across)[its_axis]
+        ]
+    question = f"Is the {names[0]} object {_PHRASES[word]} the hole?"
     return Scene(layout, question, ("yes", "no"), "AB"[answer], tuple(probes))
 
 
 def multi_view_reasoning(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """The same things seen before and after the camera turned; they move the other way."""
+    """The same things before and after the camera turned: they move the other way, but one may go its own."""
     layout = Layout.blank(2)
     turn = -1 if answer == 0 else 1
-    n = int(rng.integers(2, 4 + round(2 * difficulty)))
-    cells = rng.choice(GRID * (GRID - 1), n, replace=False)
-    rows, columns = np.unravel_index(cells, (GRID, GRID - 1))
-    columns = columns + (turn > 0)
+    n = int(rng.integers(3, 4 + round(2 * difficulty)))
+    shift = np.full(n, -turn)
+    if rng.random() < 0.2 + 0.6 * difficulty:
+        shift[rng.integers(n)] = turn
+    while True:
+        before = rng.choice(_CELLS, n, replace=False)
+        rows, columns = np.unravel_index(before, (GRID, GRID))
+        moved = columns + shift
+        after = rows * GRID + moved
+        if moved.min() >= 0 and moved.max() < GRID and len(set(after)) == n:
+            break
     colours = rng.permutation(len(COLOURS))[:n]
-    scatter(rng, layout, 0, rows * GRID + columns, colours + 1)
+    scatter(rng, layout, 0, before, colours + 1)
     for channel in ("shape", "colour"):
-        layout[channel][1].flat[rows * GRID + columns - turn] = layout[channel][0].flat[rows * GRID + columns]
+        layout[channel][1].flat[after] = layout[channel][0].flat[before]
     names = [COLOURS[k] for k in colours]
     probes = [(f"column first {name}", _COLUMNS[x]) for name, x in zip(names, columns, strict=True)]
-    probes += [(f"column second {name}", _COLUMNS[x - turn]) for name, x in zip(names, columns, strict=True)]
-    probes += [(f"moved {name}", "right" if turn < 0 else "left") for name in names]
-    probes += [("moved objects", "right" if turn < 0 else "left")]
+    probes += [(f"column second {name}", _COLUMNS[x]) for name, x in zip(names, moved, strict=True)]
+    probes += [(f"moved {name}", "right" if way > 0 else "left") for name, way in zip(names, shift, strict=True)]
     question = "Did the camera turn left or right from the first image to the second?"
     return Scene(layout, question, ("left", "right"), "AB"[answer], tuple(probes))
+
+
+_SIZES = ((1, 2), (2, 1), (2, 2), (2, 3), (3, 2))
+_SIDES = ((-1, 0, 0, 0), (0, 1, 0, 0), (0, 0, -1, 0), (0, 0, 0, 1))  # outwards: top, bottom, left, right
+
+
+def _misfits(edges: np.ndarray, rng: np.random.Generator, difficulty: float) -> np.ndarray:
+    """A box near the right one: moved by a cell, a row or column short of it, or one too large."""
+    while True:
+        side = np.array(_SIDES[rng.integers(4)])
+        kind = rng.choice(3, p=(0.6 - 0.3 * difficulty, 0.2, 0.2 + 0.3 * difficulty))
+        moved = edges + (side + side[[1, 0, 3, 2]], -side, side)[kind]
+        if moved.min() >= 0 and moved.max() < GRID and moved[0] <= moved[1] and moved[2] <= moved[3]:
+            return moved
 
 
 def object_localization(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
     """A large coloured thing and two boxes; which box fits it?"""
     layout = Layout.blank(1)
-    height, width = ((2, 2), (1, 2), (2, 1))[rng.integers(3)]
-    step = 1 if rng.random() < 0.5 + 0.5 * difficulty else 2
-    while True:
-        y, x = rng.integers(0, GRID - height + 1), rng.integers(0, GRID - width + 1)
-        dy, dx = ((0, step), (step, 0), (0, -step), (-step, 0))[rng.integers(4)]
-        if 0 <= y + dy <= GRID - height and 0 <= x + dx <= GRID - width:
-            break
+    height, width = _SIZES[rng.integers(len(_SIZES))]
+    y, x = rng.integers(0, GRID - height + 1), rng.integers(0, GRID - width + 1)
+    edges = np.array([y, y + height - 1, x, x + width - 1])
     target, *rest = rng.permutation(len(COLOURS)) + 1
-    inside = np.s_[y : y + height, x : x + width]
+    fits, fails = (
+        np.s_[top : bottom + 1, left : right + 1]
+        for top, bottom, left, right in (edges, _misfits(edges, rng, difficulty))
+    )
     free = np.ones((GRID, GRID), bool)
-    free[inside] = False
+    free[fits] = False
     clutter = rng.choice(np.flatnonzero(free), 1 + rng.binomial(4, difficulty), replace=False)
-    scatter(rng, layout, 0, clutter, np.array(rest[: len(clutter)]))
-    layout["shape"][0][inside] = word_index("shape", "patch")
-    layout["colour"][0][inside] = target
+    scatter(rng, layout, 0, clutter, np.array(rest)[rng.integers(len(rest), size=len(clutter))])
+    layout["shape"][0][fits] = word_index("shape", "patch")
+    layout["colour"][0][fits] = target
     right, wrong = ("box_a", "box_b") if answer == 0 else ("box_b", "box_a")
-    layout[right][0][inside] = 1
-    layout[wrong][0][y + dy : y + dy + height, x + dx : x + dx + width] = 1
+    layout[right][0][fits] = 1
+    layout[wrong][0][fails] = 1
     name = COLOURS[target - 1]
-    probes = [(f"box {name}", "AB"[answer])] * 3 + [(f"outside {name}", "BA"[answer])] * 2
+    boxes = CHANNELS["box_a"][1], CHANNELS["box_b"][1]
+    probes = [(f"box {name}", boxes[answer])] * 3 + [(f"misfit {name}", boxes[1 - answer])] * 2
     question = f"Which box fits the {name} object better?"
     return Scene(layout, question, ("box A", "box B"), "AB"[answer], tuple(probes))
