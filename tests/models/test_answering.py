@@ -13,7 +13,7 @@ from tests.models.tiny import colour_items
 
 torch = pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
 
-WAYS = list(itertools.product((1, 400, 10_000), ("left", "right")))
+WAYS = list(itertools.product((400, 10_000), ("left", "right")))
 
 
 def direct_inputs(vlm, item):
@@ -49,15 +49,15 @@ def test_written_answers_are_those_of_transformers_from_pixels(vlm, prompts):
         assert vlm.processor.tokenizer.decode(new, skip_special_tokens=True) == reply
 
 
-@pytest.mark.parametrize(("tokens", "side"), WAYS)
-def test_batch_and_padding_flip_no_answer(vlm, prompts, tokens, side):
+def test_batch_and_padding_flip_no_answer(vlm, prompts):
     alone = option_likelihoods(vlm, prompts, tokens=1)
-    ours = option_likelihoods(vlm, prompts, tokens=tokens, side=side)
-    assert letters(ours) == letters(alone)
-    assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours, alone, strict=True))
+    written = generate(vlm, prompts, tokens=1, max_new_tokens=4)
     assert len(set(letters(alone))) > 1
-    written = generate(vlm, prompts, tokens=tokens, side=side, max_new_tokens=4)
-    assert written == generate(vlm, prompts, tokens=1, max_new_tokens=4)
+    for tokens, side in WAYS:
+        ours = option_likelihoods(vlm, prompts, tokens=tokens, side=side)
+        assert letters(ours) == letters(alone)
+        assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours, alone, strict=True))
+        assert generate(vlm, prompts, tokens=tokens, side=side, max_new_tokens=4) == written
 
 
 def test_near_ties_are_decided_alike_in_every_batch(vlm, prompts):

@@ -54,7 +54,7 @@ def test_rotated_likelihoods_are_the_mean_over_what_is_asked_apart(any_vlm):
 
 def test_a_liking_for_a_letter_cancels(vlm):
     """With A liked more than it should be, answers by rotation stay and answers in one order do not."""
-    items = [item for item in colour_items(64) if len(item.choices) == 4]
+    items = [item for item in colour_items(32) if len(item.choices) == 4]
     prompts = encode(vlm, items, rotations=True)
     before = option_likelihoods(vlm, prompts, rotations=True)
     head, shift = vlm.head, 3.0
