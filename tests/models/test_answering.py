@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tasktransfer.models.answering import generate, margin, option_likelihoods
+from tasktransfer.models.answering import generate, margin, option_likelihoods, pad
 from tasktransfer.models.prompts import encode, question_text
 from tests.models.tiny import colour_items
 
@@ -85,3 +87,11 @@ def test_an_item_does_not_depend_on_its_neighbours(vlm, prompts):
     again = encode(vlm, colour_items(64)[5:7])
     for field in ("ids_L", "positions_PL", "features_NDH", "option_ids_K", "target_ids_A"):
         assert torch.equal(getattr(again[0], field), getattr(prompts[5], field))
+
+
+def test_a_batch_lies_where_the_model_does(any_vlm, items):
+    """A model without weights stands for one on a card: what stayed behind would not mix with it."""
+    elsewhere = replace(any_vlm, model=copy.deepcopy(any_vlm.model).to("meta"))
+    batch = pad(elsewhere, encode(any_vlm, items[:3]), with_target=True)
+    deep = [part for value in batch.deep.values() for part in (value if isinstance(value, list) else [value])]
+    assert {tensor.device.type for tensor in (*batch[:3], *deep)} == {"meta"}
