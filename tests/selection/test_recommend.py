@@ -134,6 +134,8 @@ def test_holes_have_a_stated_stand_in_and_are_not_chosen_on_the_target():
         ({"budget": 0}, "the budget is 0; accepted is a whole number of items from 1"),
         ({"budget": -5}, "the budget is -5"),
         ({"budget": 2.5}, "the budget is 2.5"),
+        ({"budget": float("inf")}, "the budget is inf"),
+        ({"budget": "many"}, "the budget is many"),
         ({"exclude": ["t0", "t1", "t2", "t3"]}, "every source is excluded"),
         ({"exclude": ["x"]}, "no excluded source 'x'"),
         ({"protect": ["t0"]}, "'t0' is a target and protected"),
