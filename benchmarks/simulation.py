@@ -3,7 +3,7 @@
     python benchmarks/simulation.py [TARGETS] > benchmarks/simulation.md
 
 TARGETS (2,000) is for the main regimes, those of a study like the paper's (150 items, four seeds); whole matrices
-get half as many, the other regimes a twentieth.
+get half as many, the other regimes a fifth.
 
 Every replicate draws one target: a baseline and the runs of twelve sources with several seeds each on the same
 items. An answer is right when
@@ -254,7 +254,7 @@ def report(results: list[Result], matrices: list[MatrixResult], n_replicates: in
     regular = [r for r in results if r.regime.items * (1 - r.regime.baseline) >= 15]
     scarce = [r for r in results if r not in regular and r.defined > 0.05]
     print("# Simulation: intervals, tests, false discoveries, false cliques\n")
-    others = max(n_replicates // 20, 1)
+    others = max(n_replicates // 5, 1)
     errors = [f"{np.sqrt(0.0475 / n):.4f}" for n in (n_replicates, others)]
     print(f"{date.today()}, `python benchmarks/simulation.py {n_replicates}`, Python {platform.python_version()},")
     print(f"numpy {np.__version__}. {len(results)} regimes: {n_replicates} targets of {N_SOURCES} sources each")
@@ -310,7 +310,7 @@ def report(results: list[Result], matrices: list[MatrixResult], n_replicates: in
 
 def targets_of(regime: Regime, n_replicates: int) -> int:
     main = regime.items == MAIN_ITEMS and regime.seeds == MAIN_SEEDS
-    return n_replicates if main else max(n_replicates // 20, 1)
+    return n_replicates if main else max(n_replicates // 5, 1)
 
 
 def main() -> None:

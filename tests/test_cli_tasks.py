@@ -93,12 +93,13 @@ def test_videos_are_looked_at(monkeypatch, capsys, tmp_path):
 
 def test_a_hub_dataset_is_described_in_a_file(monkeypatch, capsys, tmp_path):
     lines = [{"q": f"Which {n}?", "pic": "a.png", "o": ["x", "y"], "a": "AB"[n % 2]} for n in range(6)]
-    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    spec = tmp_path / "mine.yaml"
+    for folder in ("tables", "specs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "tables" / "test.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    Image.new("RGB", (8, 8)).save(tmp_path / "tables" / "a.png")
+    spec = tmp_path / "specs" / "mine.yaml"
     spec.write_text(
-        f"dataset: {tmp_path}\nsplits: {{test: test}}\n"
-        "columns: {question: q, images: [pic], choices: o, answer: a}\n"
+        "dataset: ../tables\nsplits: {test: test}\ncolumns: {question: q, images: [pic], choices: o, answer: a}\n"
     )
     status, out, _ = check(monkeypatch, capsys, spec)
     assert (status, "2 options: 6 items; A3 B3" in out) == (0, True)

@@ -81,14 +81,20 @@ def main() -> None:
     print("\n![Cosines of updates by source, by block, and against PGF](../images/toy_similarity.png)\n")
     print("As `tasktransfer similarity` words it:\n")
     print("\n".join(f"    {line}" for line in similarity_lines([found])))
-    n_targets = len(study["targets"])
-    print(f"\nPGF is known on {n_targets} targets; those in open form are like no other source, whatever the PGF."
-          if any(closed_name(task) != task for task in study["targets"]) else f"\nPGF is known on {n_targets} targets.")  # fmt: skip
+    print(f"\nPGF is known on {len(study['targets'])} targets.", end="")
+    square = found.matrix.where(~np.eye(len(found.matrix), dtype=bool))
+    openly = [task for task in square.index if closed_name(task) != task]
+    if openly:
+        print(
+            f" Sources in open form reach a cosine of {square.loc[openly].max(axis=None):+.3f} with any other.",
+            end="",
+        )
+    print()
     print("\n## Planned families\n")
     told = (
         f"Mean similarity of two sources of one family {within:+.3f}, of different families {between:+.3f}: "
-        f"p = {p_value:.4f} ({DRAWS:,} relabellings of the sources; open forms left out). The families were written "
-        "down in `tasks/toyworld/registry.py` before any of it was measured."
+        f"p = {p_value:.4f} ({DRAWS:,} relabellings of the sources; open forms left out). The families were "
+        "written down in `tasks/toyworld/registry.py` before any of it was measured."
     )
     print(textwrap.fill(told, 115, break_on_hyphens=False))
     print("\n## The most alike\n")

@@ -67,18 +67,21 @@ def _opened(task: str, data: Path | None, training: Path | None, frames: int) ->
 
 
 def _hub_dataset(path: Path) -> Any:
+    """The dataset that a file describes; a folder in it is relative to the file's, as in a study."""
     import yaml
     from pydantic import ValidationError
 
     from tasktransfer.tasks.hub_dataset import HubDataset
 
     try:
-        return HubDataset.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        source = HubDataset.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
         raise InputError(f"{path}: {told}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
+    folder = path.parent / Path(source.dataset).expanduser()
+    return source.model_copy(update={"dataset": str(folder.resolve())}) if folder.is_dir() else source
 
 
 def _lines(look: TaskLook) -> Iterator[str]:

@@ -195,7 +195,7 @@ def saved(vlm, folder, **changed):
         ({"use_dora": True}, "DoRA"),
         ({"use_rslora": True, "r": 8}, "rsLoRA"),
         ({"target_modules": ["q_proj", "v_proj"], "exclude_modules": r".*visual.*"}, "LoRA"),
-        ({"rank_pattern": {r"layers\.0\.self_attn\.q_proj": 4}}, "LoRA"),
+        ({"rank_pattern": {r"layers\.0\.self_attn\.q_proj": 4}, "alpha_pattern": {"v_proj": 32}}, "LoRA"),
         ({"layers_to_transform": [1], "target_modules": ["o_proj"]}, "LoRA"),
     ],
 )
@@ -275,6 +275,9 @@ def test_adapters_that_cannot_be_used_are_refused_in_words(vlm, tmp_path):
     def halve(weights, _):
         weights.pop(next(iter(weights)))
 
+    def misname(_, config):
+        config["alpha_pattern"] = {"w_proj": 3}
+
     def poison(weights, _):
         weights[next(iter(weights))].fill_(float("nan"))
 
@@ -284,6 +287,7 @@ def test_adapters_that_cannot_be_used_are_refused_in_words(vlm, tmp_path):
         broken("far", elsewhere): "there is no .*layers.9",
         broken("half", halve): "only one of the two matrices",
         broken("nan", poison): "no finite likelihoods",
+        broken("misnamed", misname): "alpha_pattern names 'w_proj', and it wraps no such map",
         broken("ia3", lambda _, config: config.update(peft_type="IA3")): "a IA3 adapter",
         broken("pissa", lambda _, config: config.update(init_lora_weights="pissa")): "changes the base too",
         broken(

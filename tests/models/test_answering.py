@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tasktransfer.models.answering import generate, margin, option_likelihoods
+from tasktransfer.models.answering import generate, margin, option_likelihoods, pad
 from tasktransfer.models.prompts import encode, question_text
 from tests.models.tiny import colour_items
 
 torch = pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
 
-WAYS = list(itertools.product((1, 400, 10_000), ("left", "right")))
+WAYS = list(itertools.product((400, 10_000), ("left", "right")))
 
 
 def direct_inputs(vlm, item):
@@ -49,15 +51,15 @@ def test_written_answers_are_those_of_transformers_from_pixels(vlm, prompts):
         assert vlm.processor.tokenizer.decode(new, skip_special_tokens=True) == reply
 
 
-@pytest.mark.parametrize(("tokens", "side"), WAYS)
-def test_batch_and_padding_flip_no_answer(vlm, prompts, tokens, side):
+def test_batch_and_padding_flip_no_answer(vlm, prompts):
     alone = option_likelihoods(vlm, prompts, tokens=1)
-    ours = option_likelihoods(vlm, prompts, tokens=tokens, side=side)
-    assert letters(ours) == letters(alone)
-    assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours, alone, strict=True))
+    written = generate(vlm, prompts, tokens=1, max_new_tokens=4)
     assert len(set(letters(alone))) > 1
-    written = generate(vlm, prompts, tokens=tokens, side=side, max_new_tokens=4)
-    assert written == generate(vlm, prompts, tokens=1, max_new_tokens=4)
+    for tokens, side in WAYS:
+        ours = option_likelihoods(vlm, prompts, tokens=tokens, side=side)
+        assert letters(ours) == letters(alone)
+        assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours, alone, strict=True))
+        assert generate(vlm, prompts, tokens=tokens, side=side, max_new_tokens=4) == written
 
 
 def test_near_ties_are_decided_alike_in_every_batch(vlm, prompts):
@@ -85,3 +87,11 @@ def test_an_item_does_not_depend_on_its_neighbours(vlm, prompts):
     again = encode(vlm, colour_items(64)[5:7])
     for field in ("ids_L", "positions_PL", "features_NDH", "option_ids_K", "target_ids_A"):
         assert torch.equal(getattr(again[0], field), getattr(prompts[5], field))
+
+
+def test_a_batch_lies_where_the_model_does(any_vlm, items):
+    """A model without weights stands for one on a card: what stayed behind would not mix with it."""
+    elsewhere = replace(any_vlm, model=copy.deepcopy(any_vlm.model).to("meta"))
+    batch = pad(elsewhere, encode(any_vlm, items[:3]), with_target=True)
+    deep = [part for value in batch.deep.values() for part in (value if isinstance(value, list) else [value])]
+    assert {tensor.device.type for tensor in (*batch[:3], *deep)} == {"meta"}

@@ -23,7 +23,7 @@ torch = pytest.importorskip("torch", reason="the run side needs torch: pip insta
 def test_in_bfloat16_batches_flip_no_answer_and_adapters_stay_exact(tiny_folders, tmp_path, items, family):
     vlm, exact = (load_model(tiny_folders(family), dtype=dtype) for dtype in ("bfloat16", "float32"))
     assert {weight.dtype for weight in vlm.model.parameters()} == {torch.bfloat16}
-    some = [*items[:6], items[-1]]
+    some = [*items[:4], items[-1]]
     prompts = encode(vlm, some)
     assert prompts[0].features_NDH.dtype == torch.bfloat16
     alone = option_likelihoods(vlm, prompts, tokens=1)
@@ -38,7 +38,7 @@ def test_in_bfloat16_batches_flip_no_answer_and_adapters_stay_exact(tiny_folders
     torch.manual_seed(0)
     with lora(vlm, **LORA) as adapted:
         assert {weight.dtype for weight in learners(adapted)} == {torch.float32}
-        losses = [step(vlm, prompts[:6], learners(adapted)) for _ in range(4)]
+        losses = [step(vlm, prompts, learners(adapted)) for _ in range(3)]
         told = option_likelihoods(vlm, prompts)
         adapted.save_pretrained(tmp_path, save_embedding_layers=False)
     assert losses[-1] < losses[0]
@@ -49,7 +49,7 @@ def test_in_bfloat16_batches_flip_no_answer_and_adapters_stay_exact(tiny_folders
 def test_options_are_told_apart_below_the_grain_of_bfloat16(tiny_folders):
     """Logits above 1/2 are whole 1/256 apart in bfloat16: options would often tie, and the first letter win."""
     vlm = load_model(tiny_folders("qwen2_5_vl"), dtype="bfloat16")
-    logps = option_likelihoods(vlm, encode(vlm, colour_items(32)))
+    logps = option_likelihoods(vlm, encode(vlm, colour_items(16)))
     steps = 256 * np.concatenate([np.diff(logp_K) for logp_K in logps])
     assert np.mean(np.abs(steps - np.rint(steps)) > 0.01) > 0.9
 

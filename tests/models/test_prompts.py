@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tasktransfer.errors import InputError
+from tasktransfer.models.answer_tokens import answer_text
 from tasktransfer.models.answering import option_likelihoods
 from tasktransfer.models.budget import halved_once, token_batches
-from tasktransfer.models.prompts import _answer_text, encode, rotations_of
+from tasktransfer.models.prompts import encode, rotations_of
 from tests.models.tiny import colour_items
 
 torch = pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
@@ -23,12 +24,12 @@ torch = pytest.importorskip("torch", reason="the run side needs torch: pip insta
     ],
 )
 def test_the_answer_follows_the_prompt_and_closes_the_turn(prompt, whole, end, answer):
-    assert _answer_text(prompt, whole, end) == answer
+    assert answer_text(prompt, whole, end) == answer
 
 
 def test_another_prompt_than_was_asked_is_refused():
     with pytest.raises(InputError, match="does not leave the prompt as it is"):
-        _answer_text("1 question assistant:", "2 question assistant: B", "</s>")
+        answer_text("1 question assistant:", "2 question assistant: B", "</s>")
 
 
 def test_rotations_ask_every_option_at_every_letter():
@@ -54,7 +55,7 @@ def test_rotated_likelihoods_are_the_mean_over_what_is_asked_apart(any_vlm):
 
 def test_a_liking_for_a_letter_cancels(vlm):
     """With A liked more than it should be, answers by rotation stay and answers in one order do not."""
-    items = [item for item in colour_items(64) if len(item.choices) == 4]
+    items = [item for item in colour_items(32) if len(item.choices) == 4]
     prompts = encode(vlm, items, rotations=True)
     before = option_likelihoods(vlm, prompts, rotations=True)
     head, shift = vlm.head, 3.0

@@ -42,6 +42,17 @@ def test_identity_is_the_content_not_the_place(tiny_folder, tmp_path):
     assert weights_digest(copy) != weights_digest(tiny_folder)
 
 
+def test_a_hub_id_that_is_not_there_is_told(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="model 'nobody/no-such-model' is no folder, and could not be had"):
+        locate_weights("nobody/no-such-model")
+    with pytest.raises(InputError, match="model 'no//model' is no folder, and could not be had"):
+        locate_weights("no//model")
+
+
 def test_folders_that_are_no_model_are_refused(tiny_folder, tmp_path):
     with pytest.raises(InputError, match=r"no config.json"):
         load_model(tmp_path)

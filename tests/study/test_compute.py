@@ -28,8 +28,15 @@ def close_adapters(a, b, tolerance=2e-4):
     return set(a) == set(b) and all(np.allclose(a[name], b[name], atol=tolerance) for name in a)
 
 
-def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None):
-    """A finetune of the small model by itself; weights and curve."""
+def run_out(given, most_items):
+    import torch
+
+    if len(given[2]["inputs_embeds"]) > most_items:
+        raise torch.OutOfMemoryError("no room")
+
+
+def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None, most_items=None):
+    """A finetune of the small model by itself, on a device with room for so many items; weights and curve."""
     import torch
 
     from tasktransfer.models.adapters import lora
@@ -40,6 +47,8 @@ def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None):
 
     vlm = load_model(bench / "model")
     prompts = encode(vlm, colour_items(12))
+    if most_items:
+        vlm.decoder.register_forward_pre_hook(lambda *given: run_out(given, most_items), with_kwargs=True)
     torch.manual_seed(0)
     with lora(vlm, r=2, alpha=4, dropout=dropout, layers="attention", name="tiny") as adapted:
         named = {name: weight for name, weight in adapted.named_parameters() if weight.requires_grad}
@@ -55,6 +64,19 @@ def test_portions_make_the_same_step(bench):
     assert [step["loss"] for step in curve] == pytest.approx([step["loss"] for step in pieces], rel=1e-4)
     assert close_adapters(whole, parts)
     assert any(np.abs(whole[name]).max() > 0 for name in whole if "lora_B" in name)
+
+
+def test_where_memory_runs_out_portions_are_halved_once_and_it_is_said(bench):
+    import torch
+
+    how = Optimisation(steps=2, batch=6, lr=0.01)
+    whole, curve = trained(bench, how, dropout=0)
+    halves, told = trained(bench, how, dropout=0, most_items=4)
+    assert "tokens" not in curve[0]
+    assert {step["tokens"] for step in told} == {told[0]["tokens"]}
+    assert close_adapters(whole, halves)
+    with pytest.raises(torch.OutOfMemoryError):
+        trained(bench, how, dropout=0, most_items=1)
 
 
 def test_a_finetune_goes_on_where_it_was_saved(bench, tmp_path):

@@ -32,14 +32,23 @@ FAULTS = {
     "a list": ("mixtures: {m: [toy_jigsaw]}", "mixtures.m: "),
     "name of a source": ("mixtures: {toy_jigsaw: {toy_counting: 4}}", "is the name of a source too"),
     "name of a control": ("mixtures: {shuffled: {toy_counting: 4}}", "is the name of a control too"),
-    "like a control": ("mixtures: {'shuffled: toy_jigsaw': {toy_counting: 4}}", "begins like the name of a control"),
-    "like a merge": ("mixtures: {'merge-cat: a': {toy_counting: 4}}", "begins like the name of a control or merge"),
+    "like a control": (
+        "mixtures: {'shuffled: toy_jigsaw': {toy_counting: 4}}",
+        "begins like the name of a control",
+    ),
+    "like a merge": (
+        "mixtures: {'merge-cat: a': {toy_counting: 4}}",
+        "begins like the name of a control or merge",
+    ),
     "one name twice": ("mixtures:\n  m: {toy_jigsaw: 4}\n  m: {toy_counting: 4}", "stands there twice"),
     "merge of no mixture": (
         "mixtures: {half: {toy_jigsaw: 4}}\nmerges: {m: {of: hlf}}",
         "merges.m.of: no mixture 'hlf' (did you mean 'half'?)",
     ),
-    "merge of no source": ("merges: {m: {of: {toy_jigsow: 1}}}", "'toy_jigsow' is no source of this study (did you"),
+    "merge of no source": (
+        "merges: {m: {of: {toy_jigsow: 1}}}",
+        "'toy_jigsow' is no source of this study (did you",
+    ),
     "merge without weight": ("merges: {m: {of: {toy_jigsaw: 0}}}", "is '0'; it should be greater than 0"),
     "merge of nothing": ("merges: {m: {of: {}}}", "merges.m.of: is empty"),
     "unknown way": ("merges: {m: {of: {toy_jigsaw: 1}, how: linaer}}", "is 'linaer' (did you mean 'linear'?)"),
@@ -116,7 +125,8 @@ def mixed(bench, tmp_path_factory):
     """A study with two equal mixtures under two names, and merges."""
     file = bench / "mixed.yaml"
     file.write_text(
-        STUDY.replace("controls: [format-only]\n", "") + "mixtures: {half: {one: 6, two: 6}, again: {two: 6, one: 6}}\n"
+        STUDY.replace("controls: [format-only]\n", "")
+        + "mixtures: {half: {one: 6, two: 6}, again: {two: 6, one: 6}}\n"
         "merges: {half: {of: half, how: cat}, own: {of: {two: 1}}, dare: {of: half, how: dare_linear}}\n"
     )
     out = tmp_path_factory.mktemp("mixed") / "out"
@@ -129,7 +139,13 @@ def test_a_mixture_is_a_row_like_any_other(mixed):
     _, out, result = mixed
     answers = result.predictions
     rows = answers[answers["kind"] == "mixture"]
-    assert set(rows["source"]) == {"half", "again", "merge-cat: half", "merge-linear: own", "merge-dare_linear: dare"}
+    assert set(rows["source"]) == {
+        "half",
+        "again",
+        "merge-cat: half",
+        "merge-linear: own",
+        "merge-dare_linear: dare",
+    }
     assert (rows.groupby(["source", "seed", "target"]).size() == 8).all()
     loglikelihoods = {
         name: np.concatenate(list(of_name["option_loglikelihoods"])) for name, of_name in rows.groupby("source")

@@ -231,3 +231,44 @@ def test_layouts_hold_words_only(task):
             assert 0 <= scene.layout[channel].min() <= scene.layout[channel].max() < len(words)
         marks = scene.layout["mark"][scene.layout["mark"] > 0]
         assert len(set(marks)) == len(marks) <= len(POINTS)
+
+
+@pytest.mark.parametrize("difficulty", [0.0, 1.0])
+def test_at_most_one_thing_moves_by_itself(difficulty):
+    apart = 0
+    for scene in scenes("toy_multi_view_reasoning", 60, "train", difficulty):
+        before, after = scene.layout["colour"]
+        places = [(np.argwhere(before == c)[0], np.argwhere(after == c)[0]) for c in np.unique(before[before > 0])]
+        shifts = [tuple(there - here) for here, there in places]
+        with_the_camera = (0, 1) if scene.answer == "A" else (0, -1)
+        others = [shift for shift in shifts if shift != with_the_camera]
+        assert len(shifts) >= 3
+        assert others in ([], [(0, -with_the_camera[1])])
+        apart += bool(others)
+    assert 0 < apart < 60
+
+
+def test_the_wrong_box_misses_by_one_cell():
+    misses = Counter()
+    for scene in scenes("toy_object_localization", 90, "train", 1.0):
+        edges = [np.argwhere(scene.layout[name][0]) for name in ("box_a", "box_b")]
+        spans = np.array([[*cells.min(0), *cells.max(0)] for cells in edges])
+        right, wrong = spans if scene.answer == "A" else spans[::-1]
+        assert np.abs(wrong - right).max() == 1
+        misses[int(np.sign(np.prod(wrong[2:] - wrong[:2] + 1) - np.prod(right[2:] - right[:2] + 1)))] += 1
+    assert set(misses) == {-1, 0, 1}
+
+
+def test_relations_are_probed_as_they_are_shown():
+    asked = Counter()
+    for scene in scenes("toy_spatial_relation", 60, "pretrain"):
+        (hole,) = np.argwhere(scene.layout["shape"][0] == word_index("shape", "hole"))
+        for text, told in scene.probes:
+            if "(A)" in text:
+                word, colour, *_ = text.split()
+                (place,) = np.argwhere(scene.layout["colour"][0] == word_index("colour", colour))
+                down, across = place - hole
+                holds = {"left": across < 0, "right": across > 0, "above": down < 0, "below": down > 0}[word]
+                assert told == ("A" if holds else "B")
+                asked[word, told] += 1
+    assert len(asked) == 8

@@ -86,10 +86,10 @@ def plausible_matrices(
     own_ST = np.maximum(np.nan_to_num(errors.own_ST[here]), _LEAST_ERROR)
     matrix = _Matrix(_even_scale(pgf_ST[here]), present[here], own_ST**2, errors.shared_T[columns] ** 2)
     n_chains = int(np.clip(_CELLS_AT_A_TIME // own_ST.size, 5, _CHAINS))
-    steps = _walk(matrix, n_chains, -(-n_draws // n_chains), random)
-    kept = [_true_values(matrix, state, random) for state in steps]
-    true_DST = np.where(present[here], _pgf_scale(np.concatenate(kept)[:n_draws]), np.nan)
-    drawn[np.ix_(np.arange(n_draws), rows, columns)] = true_DST
+    for k, state in enumerate(_walk(matrix, n_chains, -(-n_draws // n_chains), random)):
+        block = np.arange(k * n_chains, min((k + 1) * n_chains, n_draws))
+        true_CST = _pgf_scale(_true_values(matrix, state, random)[: len(block)])
+        drawn[np.ix_(block, rows, columns)] = np.where(present[here], true_CST, np.nan)
     return drawn
 
 

@@ -89,6 +89,9 @@ def read_adapter(folder: Path, vlm: Vlm) -> AdapterFile:
         raise InputError(f"{folder}: {lone[0]} has only one of the two matrices of an adapter")
     counts = _counts(vlm, parts)
     config.target_modules = set(parts)
+    ranks = {name: weights[f"base_model.model.{name}.lora_A.weight"].shape[0] for name in parts}
+    config.rank_pattern = {re.escape(name): rank for name, rank in ranks.items() if rank != config.r}
+    config.alpha_pattern = _alphas(folder, config.alpha_pattern or {}, parts)
     config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
     config.init_lora_weights, config.inference_mode = True, True
     scaled, decomposed = config.use_rslora, config.use_dora
@@ -192,6 +195,17 @@ def _renamed(module: str, modules: Mapping[str, Any]) -> str | None:
             if candidate in modules:
                 return candidate
     return None
+
+
+def _alphas(folder: Path, told: Mapping[str, float], parts: Mapping[str, Any]) -> dict[str, float]:
+    """Scales of single maps, by names or patterns of older transformers too; one that fits nothing is refused."""
+    found: dict[str, float] = {}
+    for pattern, alpha in told.items():
+        older = next((then for old, new in _RENAMINGS if (then := re.sub(old, new, pattern)) in parts), pattern)
+        if not any(re.match(rf"(.*\.)?({older})$", name) for name in parts):
+            raise InputError(f"{folder}: its alpha_pattern names {pattern!r}, and it wraps no such map")
+        found[older] = alpha
+    return found
 
 
 def _check_shape(folder: Path, name: str, module: Any, part: str, tensor: torch.Tensor) -> None:

@@ -63,13 +63,13 @@ def pad(vlm: Vlm, prompts: Sequence[Prompt], *, side: str = "right", with_target
     for row, ((ids, positions), start) in enumerate(zip(rows, starts, strict=True)):
         here = slice(start, start + len(ids))
         ids_BL[row, here], mask_BL[row, here], positions_PBL[:, row, here] = ids, 1, positions
-    ids_BL, mask_BL = ids_BL.to(vlm.device), mask_BL.to(vlm.device)
-    embeds_BLH = vlm.model.get_input_embeddings()(ids_BL)
     visual_BL = image_places(vlm, ids_BL) & (mask_BL == 1)
     features_NDH = _features(vlm, prompts)
     if len(features_NDH) != int(visual_BL.sum()):
         names = ", ".join(repr(prompt.item) for prompt in prompts[:3])
         raise InputError(f"items {names}: {len(features_NDH)} image features for {int(visual_BL.sum())} places")
+    ids_BL, mask_BL, visual_BL = (block.to(vlm.device) for block in (ids_BL, mask_BL, visual_BL))
+    embeds_BLH = vlm.model.get_input_embeddings()(ids_BL)
     embeds_BLH = embeds_BLH.masked_scatter(visual_BL[..., None], features_NDH[:, 0])
     deep: dict[str, Any] = {}
     if vlm.family.deep_arguments is not None:

@@ -14,11 +14,12 @@ H hidden size, K options, A answer tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.models.answer_tokens import option_ids, target_ids
 from tasktransfer.models.video import video_inputs
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.scoring import accepted_answers
@@ -180,8 +181,8 @@ def _prompt(
         ids_L=ids_L,
         positions_PL=vlm.family.positions(vlm.model, inputs).clone(),
         features_NDH=features_NDH,
-        option_ids_K=_option_ids(vlm, asked, item.letters),
-        target_ids_A=_target_ids(vlm, asked, _taught(item, item.answer)),
+        option_ids_K=option_ids(vlm, asked, item.letters),
+        target_ids_A=target_ids(vlm, asked, _taught(item, item.answer)),
         pixels=images if features_NDH is None else None,
         scorer=item.scorer,
     )
@@ -189,8 +190,7 @@ def _prompt(
 
 def answered(vlm: Vlm, prompt: Prompt, item: Item, answer: str) -> Prompt:
     """The same prompt with another answer to be learned."""
-    taught = _taught(item, answer)
-    return replace(prompt, answer=answer, target_ids_A=_target_ids(vlm, _conversation(item), taught))
+    return replace(prompt, answer=answer, target_ids_A=target_ids(vlm, _conversation(item), _taught(item, answer)))
 
 
 def _taught(item: Item, answer: str) -> str:
@@ -256,49 +256,3 @@ def image_features(vlm: Vlm, images: Mapping[str, torch.Tensor]) -> torch.Tensor
         for name, value in images.items()
     }
     return vlm.family.features(vlm.model, placed)
-
-
-def _target_ids(vlm: Vlm, asked: Sequence[dict[str, Any]], answer: str) -> torch.Tensor:
-    """Tokens of the answer and of the end of the turn: what is left when the prompt is taken off."""
-    import torch
-
-    template, tokenizer = vlm.processor.apply_chat_template, vlm.processor.tokenizer
-    turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-    prompt_text = template(asked, add_generation_prompt=True, tokenize=False)
-    rest_text = _answer_text(prompt_text, template([*asked, turn], tokenize=False), tokenizer.eos_token)
-    prompt, whole = (tokenizer(text)["input_ids"] for text in (prompt_text, prompt_text + rest_text))
-    if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
-        raise InputError("the tokens of the prompt do not stay as they are when the answer follows")
-    rest = whole[len(prompt) :]
-    return torch.tensor(rest[: rest.index(tokenizer.eos_token_id) + 1])
-
-
-def _answer_text(prompt: str, whole: str, end: str) -> str:
-    """What follows the prompt in a conversation that goes on with the answer, up to the end of the turn.
-
-    Templates of the Hub open the assistant's turn with other white space when the answer is given than when it is
-    asked for (LLaVA-OneVision), or do not close it (LLaVA-1.5). The opening is that of asking, and it is closed.
-    """
-    if whole.startswith(prompt):
-        rest = whole[len(prompt) :]
-    else:
-        place = 0
-        for letter in prompt:
-            if letter.isspace():
-                continue
-            while place < len(whole) and whole[place].isspace():
-                place += 1
-            if whole[place : place + 1] != letter:
-                raise InputError("the chat template does not leave the prompt as it is when the answer follows")
-            place += 1
-        rest = whole[place:].lstrip() if prompt[-1:].isspace() else whole[place:]
-    return rest.split(end)[0] + end if end in rest else rest.rstrip() + end
-
-
-def _option_ids(vlm: Vlm, asked: Sequence[dict[str, Any]], letters: str) -> torch.Tensor:
-    import torch
-
-    first = [int(_target_ids(vlm, asked, letter)[0]) for letter in letters]
-    if len(set(first)) < len(first):
-        raise InputError("two option letters begin with the same token: their likelihoods cannot be told apart")
-    return torch.tensor(first, dtype=torch.long)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError, SettingsError, TaskTransferError
 from tasktransfer.models.families import Family, Pixels, family_of
-from tasktransfer.models.toy import WEIGHTS
+from tasktransfer.models.toy import EMBEDDED, WEIGHTS
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TOY", "Vlm", "cached_weights", "load_model", "locate_weights", "weights_digest"]
+__all__ = ["Vlm", "cached_weights", "load_model", "locate_weights", "weights_digest"]
 
-TOY = "toy"
 DTYPES = ("float32", "bfloat16")
 # what decides an answer, beside the code: weights, shapes, words, pixels, prompt
 _DECISIVE = (
@@ -77,7 +76,7 @@ class Vlm:
 
 def cached_weights(name: str, revision: str | None = None) -> Path | None:
     """The folder of a model that is on this machine; None for a Hub id that is not in the local cache."""
-    if name == TOY or Path(name).is_dir():
+    if name == EMBEDDED or Path(name).is_dir():
         return locate_weights(name)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -98,7 +97,7 @@ def locate_weights(name: str, revision: str | None = None) -> Path:
 
     Only a Hub id reaches the network, and only where its files are not in the local cache.
     """
-    if name == TOY:
+    if name == EMBEDDED:
         return WEIGHTS
     if Path(name).is_dir():
         return Path(name)

@@ -15,7 +15,6 @@ import pandas as pd
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.selection.evidence import Evidence, gather_evidence
-from tasktransfer.selection.methods import METHODS
 from tasktransfer.selection.question import MethodSettings
 from tasktransfer.selection.recommend import Recommendation, recommend
 
@@ -68,7 +67,7 @@ def make_choices(
     budget
         Items to train on.
     methods
-        Keys of `METHODS`.
+        Keys of `tasktransfer.selection.methods.METHODS`.
     target_data
         ``with``: a target's own data may be used; ``without``: only ``direct`` uses it; ``both``: either way, the
         second under the name ``METHOD, other data``.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tasktransfer.study.spec import EMBEDDED, ItemCounts, ModelChoice, Study
+from tasktransfer.models.toy import EMBEDDED
+from tasktransfer.study.spec import ItemCounts, ModelChoice, Study
 
 __all__ = ["demo_study"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.models.shards import shard_layers
+from tasktransfer.models.toy import EMBEDDED
 from tasktransfer.study.item_sets import ItemSet
 from tasktransfer.study.plan import Cell, Plan
 from tasktransfer.study.ranks import is_first, together, world
-from tasktransfer.study.spec import EMBEDDED
 from tasktransfer.study.store import Store
 
 if TYPE_CHECKING:

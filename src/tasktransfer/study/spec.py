@@ -17,7 +17,6 @@ from tasktransfer.tasks.open_form import closed_name
 __all__ = [
     "BENCHMARKS",
     "CONTROLS",
-    "EMBEDDED",
     "Compute",
     "Evaluation",
     "ItemCounts",
@@ -33,7 +32,6 @@ __all__ = [
 
 CONTROLS = ("format-only", "shuffled", "no-image")
 BENCHMARKS = ("blink", "vsi_bench")
-EMBEDDED = "toy"
 FUNCTION = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\s/\\=]([^/\\=\x00-\x1f]*[^\s/\\=])?$")]

@@ -95,7 +95,7 @@ class Store:
                 f"`tasktransfer run STUDY.yaml --out DIR` makes one"
             )
         study = Study.model_validate(told["study"])
-        return make_plan(study, told["model_digests"], told["adapter_digests"])
+        return make_plan(study, told["model_digests"], told.get("adapter_digests", {}))
 
     def changed_keys(self, plan: Plan) -> list[str]:
         """The keys of the study that differ from the one last run here; empty where there was none."""

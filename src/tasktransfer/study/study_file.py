@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.models.toy import EMBEDDED
 from tasktransfer.study.marks import Fault, Marked, Place, read_marked, set_value
 from tasktransfer.study.spec import (
     CONTROLS,
-    EMBEDDED,
     FUNCTION,
     Compute,
     Evaluation,

@@ -86,7 +86,7 @@ class TaskLook:
         if not self.splits:
             yield from self.absent.values()
         for look in self.splits:
-            yield from look.broken
+            yield from dict.fromkeys(look.broken)  # a video is part of many items
             yield from _repeat_faults(look)
             yield from _balance_faults(look)
         if self.leaks:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["WEIGHTS"]
+__all__ = ["EMBEDDED", "WEIGHTS"]
 
+EMBEDDED = "toy"  # what a study calls it
 WEIGHTS = Path(__file__).parent / "weights"

@@ -1,7 +1,7 @@
 """Rebuild the embedded model from nothing: ``python -m tasktransfer.models.toy.build WORK [OUT]``.
 
 Everything is drawn from seeds: words, scenes, weights. The stages are kept in WORK; a stage that is there is not
-done again, so that an interrupted build goes on where it stopped. Three quarters of an hour on one free core.
+done again, so that an interrupted build goes on where it stopped. 34 minutes on one core.
 """
 
 from __future__ import annotations

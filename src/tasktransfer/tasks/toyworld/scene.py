@@ -108,7 +108,7 @@ def _misfits(edges: np.ndarray, rng: np.random.Generator, difficulty: float) -> 
     while True:
         side = np.array(_SIDES[rng.integers(4)])
         kind = rng.choice(3, p=(0.6 - 0.3 * difficulty, 0.2, 0.2 + 0.3 * difficulty))
-        moved = edges + (side + side[[1, 0, 3, 2]], -side, side)[kind]
+        moved: np.ndarray = edges + (side + side[[1, 0, 3, 2]], -side, side)[kind]
         if moved.min() >= 0 and moved.max() < GRID and moved[0] <= moved[1] and moved[2] <= moved[3]:
             return moved
 
