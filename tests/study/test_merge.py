@@ -118,7 +118,7 @@ def test_what_cannot_be_merged(vlm, adapters, tmp_path):
     (other / "adapter_config.json").write_text(json.dumps(config | {"use_dora": True}))
     with pytest.raises(InputError, match="a DoRA adapter; plain LoRA can be merged"):
         merged(vlm, [adapters[0], other], WEIGHTS, "cat")
-    with pytest.raises(InputError, match="belongs to another model|holds no weights|no adapter folder"):
+    with pytest.raises(InputError, match="is no adapter folder"):
         merged(vlm, [adapters[0], tmp_path], WEIGHTS, "cat")
 
 

@@ -20,6 +20,7 @@ References
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,7 @@ def merged_lora(
                     wrapped.add_adapter(name, adapter.config)
                 set_peft_model_state_dict(wrapped, adapter.weights, adapter_name=name)
             torch.manual_seed(seed)
+            warnings.filterwarnings("ignore", "The density 1.0 is", UserWarning)  # nothing pruned is as asked
             wrapped.base_model.add_weighted_adapter(
                 names, list(weights), _MERGED, combination_type=how, density=density
             )

@@ -33,7 +33,7 @@ from tasktransfer.analysis.moderation import VariancePrior
 from tasktransfer.analysis.uncertainty import groups_with_prior
 from tasktransfer.selection.choices import Choice
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Judgement", "Outcome", "judge"]
 
 COMPARED = ("direct", "random", "uniform")  # every mixture is held against these of the same target
 
@@ -45,6 +45,17 @@ class Judgement(NamedTuple):
     elsewhere: pd.DataFrame  # a row per target, method and task
     targets: pd.DataFrame  # regret of choosing by the prediction, per target
     methods: pd.DataFrame  # means over targets
+
+
+class Outcome(NamedTuple):
+    """Everything that was chosen, trained and measured."""
+
+    choices: list[Choice]
+    judgement: Judgement
+    merges: pd.DataFrame  # of `tasktransfer.selection.merged.merge_table`
+    agreement: pd.DataFrame  # of `tasktransfer.selection.merged.merge_agreement`
+    notes: list[str]  # questions that a method had no answer to
+    failed: dict[str, str]  # cells
 
 
 class _Scores(NamedTuple):
@@ -167,7 +178,9 @@ def _row(
         there = rival is not None and (rival.mixture, choice.target) in scores
         difference = _Value(np.nan, np.nan, np.nan)
         if rival is not None and there:
-            difference = _difference(own, scores[rival.mixture, choice.target], confidence)
+            same = rival.mixture == choice.mixture
+            rivals = scores[rival.mixture, choice.target]
+            difference = _Value(0.0, 0.0, 0.0) if same else _difference(own, rivals, confidence)
         row |= _named(f"over_{name}", difference)
     return row | _harm(choice, scores, [task for task in tasks if task != choice.target], confidence)
 
@@ -192,8 +205,6 @@ def _difference(a: _Scores, b: _Scores, confidence: float) -> _Value:
     if a.after_SK.shape != b.after_SK.shape:
         return _Value(float(a.after_SK.mean() - b.after_SK.mean()), np.nan, np.nan)
     change = a.after_SK - b.after_SK
-    if not change.any():
-        return _Value(0.0, 0.0, 0.0) if np.array_equal(a.after_SK, b.after_SK) else _Value(0.0, np.nan, np.nan)
     mean = _mean(change, a)
     low, high = mean.with_pseudo_items(a.n_units).interval(confidence)
     return _Value(float(mean.mean[0]), float(low[0]), float(high[0]))

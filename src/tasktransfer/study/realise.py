@@ -21,7 +21,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -34,7 +33,7 @@ from tasktransfer.analysis.pipeline import Analysis, analyze
 from tasktransfer.errors import InputError, SettingsError, closest, quoted
 from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.selection.choices import Choice, choosing_items, make_choices
-from tasktransfer.selection.judgement import Judgement, judge
+from tasktransfer.selection.judgement import Outcome, judge
 from tasktransfer.selection.merged import merge_agreement, merge_table
 from tasktransfer.selection.methods import METHODS
 from tasktransfer.study.plan import Plan
@@ -44,7 +43,7 @@ from tasktransfer.study.store import Store, write_table
 from tasktransfer.study.study_file import load_study
 from tasktransfer.tables import Accuracies
 
-__all__ = ["Realised", "Wish", "realise"]
+__all__ = ["Wish", "realise"]
 
 WAYS = ("linear", "cat", "ties", "dare_linear", "dare_ties")
 TARGET_DATA = ("with", "without", "both")
@@ -116,18 +115,6 @@ class Wish:
             )
 
 
-class Realised(NamedTuple):
-    """What came of it."""
-
-    choices: list[Choice]
-    judgement: Judgement
-    merges: pd.DataFrame
-    agreement: pd.DataFrame  # of merged with trained mixtures
-    notes: list[str]
-    grid: Analysis  # of the whole grid, on all items
-    failed: dict[str, str]
-
-
 def realise(
     study: Study | str | Path,
     out: str | Path,
@@ -136,7 +123,7 @@ def realise(
     workers: int = 1,
     overrides: Sequence[str] = (),
     quiet: bool = False,
-) -> Realised:
+) -> Outcome:
     """Run a study's grid, train what each method recommends from it, and judge on items that did not choose.
 
     Parameters
@@ -180,13 +167,12 @@ def realise(
     judged = _half(folder / "judging", tables, halves, chooses=False)
     assert judged.items is not None
     merges = merge_table(_transfers(judged), names)
-    return Realised(
+    return Outcome(
         choices,
         judge(judged.items, choices, confidence=wish.confidence),
         merges,
         merge_agreement(merges, confidence=wish.confidence),
         notes,
-        analyze(read_accuracies(root)),
         {**grid.failed, **trained},
     )
 
