@@ -46,6 +46,12 @@ _HOME = {
     "Analysis": "analysis.pipeline",
     "analyze": "analysis.pipeline",
     "compare": "analysis.comparison",
+    # what to train on
+    "gather_evidence": "selection.evidence",
+    "recommend": "selection.recommend",
+    "Recommendation": "selection.recommend",
+    "MethodSettings": "selection.question",
+    "study_fragment": "selection.recommend",
     # planning
     "Design": "analysis.power",
     "smallest_gain": "analysis.power",
@@ -112,6 +118,11 @@ if TYPE_CHECKING:
     from tasktransfer.report.findings import find_findings as find_findings
     from tasktransfer.report.html import render_report as render_report
     from tasktransfer.report.save import save_analysis as save_analysis
+    from tasktransfer.selection.evidence import gather_evidence as gather_evidence
+    from tasktransfer.selection.question import MethodSettings as MethodSettings
+    from tasktransfer.selection.recommend import Recommendation as Recommendation
+    from tasktransfer.selection.recommend import recommend as recommend
+    from tasktransfer.selection.recommend import study_fragment as study_fragment
     from tasktransfer.study.run import run_study as run_study
     from tasktransfer.study.spec import Study as Study
     from tasktransfer.study.study_file import load_study as load_study

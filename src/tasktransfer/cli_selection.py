@@ -1,0 +1,160 @@
+"""The command that says what to train on; it joins those of `tasktransfer.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasktransfer.errors import InputError, OutputError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from tasktransfer.selection.evidence import Evidence
+
+__all__ = ["add_selection_commands", "evidence_of"]
+
+
+def add_selection_commands(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(recommend)
+
+
+def recommend(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_TABLES...",
+            help="A folder that `run` or `analyze` wrote, or tables as `analyze` takes them.",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        list[str], typer.Option(metavar="TASK[=WEIGHT]", help="What is to improve; repeat it for several.")
+    ],
+    budget: Annotated[int, typer.Option(help="Items to train on, all sources together.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="mixture, lower-bound, threshold, top-k; to compare with: direct, best-single, uniform, random, "
+            "largest."
+        ),
+    ] = "mixture",
+    model: Annotated[str | None, typer.Option(help="Which model, where there are several.")] = None,
+    exclude_target_data: Annotated[
+        bool, typer.Option("--exclude-target-data", help="Leave the targets' own data out.")
+    ] = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="TASK", help="A source to leave out; repeatable.")
+    ] = None,
+    protect: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK", help="A task not to harm; repeatable; `all` is every task that is no target."
+        ),
+    ] = None,
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE=ITEMS", help="Items a source holds; repeatable; a number alone is for all."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--k", help="Sources that top-k and random take.")] = 3,
+    threshold: Annotated[float, typer.Option(help="PGF that the threshold rule wants exceeded.")] = 0.0,
+    caution: Annotated[float, typer.Option(help="Standard deviations taken off the expected PGF.")] = 1.0,
+    harm_weight: Annotated[float, typer.Option(help="What a point lost on a protected task counts.")] = 3.0,
+    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    ceiling: Annotated[
+        str | None, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of whatever draws random numbers.")] = 0,
+    unit: Annotated[str | None, typer.Option(help="Unit of accuracies, fraction or percent.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Write tables, figure and a study fragment.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Say what to train on for one or several targets, what to expect, and on what evidence."""
+    from tasktransfer.report.recommendation_files import recommendation_lines, save_recommendation
+    from tasktransfer.selection.question import MethodSettings
+    from tasktransfer.selection.recommend import recommend as recommend_sources
+
+    if out is not None and not str(out):
+        raise OutputError("the output folder is the empty text; give the path of a folder")
+    settings = MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight, seed=seed)
+    evidence = evidence_of(inputs, model=model, ceiling=ceiling, seed=seed, unit=unit)
+    found = recommend_sources(
+        evidence,
+        dict(_named_number(text, evidence.targets, 1.0, "a target's weight") for text in target),
+        budget,
+        method=method,
+        exclude_target_data=exclude_target_data,
+        exclude=exclude or (),
+        protect="all" if protect == ["all"] and "all" not in evidence.targets else protect or (),
+        caps=_caps(cap or [], evidence.sources),
+        settings=settings,
+        confidence=confidence,
+    )
+    for line in recommendation_lines(found):
+        typer.echo(line)
+    if out is not None:
+        fragment = save_recommendation(found, out)
+        typer.echo(f"\nWritten to {out}; {fragment} goes into a study file")
+
+
+def evidence_of(
+    inputs: Sequence[str],
+    *,
+    model: str | None = None,
+    ceiling: str | None = None,
+    seed: int = 0,
+    unit: str | None = None,
+) -> Evidence:
+    """Evidence from a finished analysis as it was saved, else from whatever `read_accuracies` takes."""
+    from tasktransfer.importers.inputs import split_name
+    from tasktransfer.selection.evidence import gather_evidence
+    from tasktransfer.selection.saved import holds_transfers, read_transfers
+
+    if len(inputs) == 1:
+        name, path = split_name(inputs[0])
+        if holds_transfers(path):
+            if ceiling is not None or name is not None:
+                raise InputError(f"{path}: is a finished analysis, whose ceiling and model names are settled")
+            saved = read_transfers(path)
+            return gather_evidence(saved.transfers, model=model, diagnostics=saved.diagnostics, seed=seed)
+
+    from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.analysis.settings import Settings
+    from tasktransfer.importers.inputs import read_accuracies
+
+    settings = Settings(ceiling=ceiling or "perfect", seed=seed)
+    analysis = analyze(read_accuracies(*inputs, unit=unit), settings)
+    for note in analysis.summary["notes"]:
+        typer.echo(f"note: {note}", err=True)
+    return gather_evidence(analysis, model=model, seed=seed)
+
+
+def _caps(texts: Sequence[str], sources: Sequence[str]) -> dict[str, int] | None:
+    """Items by source; a number alone is for all sources that are not named."""
+    for_all = [text for text in texts if text.isdecimal()]
+    named = dict(_named_number(text, sources, None, "a cap", whole=True) for text in texts if not text.isdecimal())
+    if len(for_all) > 1:
+        raise InputError(f"the cap of all sources is given more than once: {quoted(for_all)}")
+    caps = {**(dict.fromkeys(sources, int(for_all[0])) if for_all else {}), **named}
+    return {source: int(items) for source, items in caps.items()} or None
+
+
+def _named_number(
+    text: str, known: Collection[str], otherwise: float | None, what: str, *, whole: bool = False
+) -> tuple[str, float]:
+    """``NAME=number``; a name that is known as written is a name, whatever signs it holds."""
+    name, sign, number = text.rpartition("=")
+    if otherwise is not None and (text in known or not sign):
+        return text, otherwise
+    try:
+        return name, int(number) if whole else float(number)
+    except ValueError:
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"{text!r}: {what} is {number!r}, not {kind}; write NAME={kind}") from None

@@ -1,0 +1,218 @@
+"""What a recommendation starts from: one model's matrix, how sure each cell is, and what weakens it.
+
+    draws     what the true matrix may be. Up to `MOST_CELLS` cells: `plausible_matrices` on resampled errors
+              (items where they are known, standard errors elsewhere). Above: `posterior_draws`, in closed form.
+    diagonal  drawn from its own error alone: self-transfer is too unlike the rest to be shrunk with it.
+    holes     have a stand-in, so that a mixture's effect is defined everywhere: in each draw, what some other
+              source does to that target. No method that reads the matrix chooses a source for a target that it was
+              not measured on.
+
+Shape letters: D draws, S sources, T targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from tasktransfer.analysis.diagnostics import DIAGNOSTIC_COLUMNS
+from tasktransfer.analysis.pgf import models_of
+from tasktransfer.analysis.pipeline import Analysis, analyze
+from tasktransfer.analysis.resampling import Resampled, resample
+from tasktransfer.analysis.shrinkage import plausible_matrices
+from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.selection.posterior import posterior_draws
+from tasktransfer.tables import TRANSFER_COLUMNS, Accuracies
+
+__all__ = ["MOST_CELLS", "Evidence", "gather_evidence"]
+
+MOST_CELLS = 1600  # drawn by Gibbs sampling, which takes seconds there
+_DRAWS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One model's matrix and its uncertainty; see the module."""
+
+    model: str
+    sources: list[str]
+    targets: list[str]
+    cells: pd.DataFrame  # finetune rows of transfers
+    draws_DST: np.ndarray  # float32; NaN only where there is no stand-in either
+    diagnostics: pd.DataFrame  # flagged checks of the model
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """PGF as measured; NaN for holes."""
+        return self._grid("pgf")
+
+    @cached_property
+    def p_value(self) -> np.ndarray:
+        """One-sided p-value of "the source does not help"; NaN where no error is known."""
+        two_sided, pgf = self._grid("p_value"), self.observed
+        return np.asarray(np.where(pgf > 0, two_sided / 2, 1 - two_sided / 2))
+
+    def source_places(self, names: tuple[str, ...]) -> np.ndarray:
+        """Rows of sources."""
+        place = {name: k for k, name in enumerate(self.sources)}
+        return np.array([place[name] for name in names], dtype=int)
+
+    def target_places(self, names: tuple[str, ...]) -> np.ndarray:
+        """Columns of targets."""
+        place = {name: k for k, name in enumerate(self.targets)}
+        return np.array([place[name] for name in names], dtype=int)
+
+    def _grid(self, column: str) -> np.ndarray:
+        return _grid(self.cells, column, self.sources, self.targets)
+
+
+def gather_evidence(
+    given: Analysis | Accuracies | pd.DataFrame | Evidence,
+    *,
+    model: str | None = None,
+    diagnostics: pd.DataFrame | None = None,
+    seed: int = 0,
+) -> Evidence:
+    """Take one model's matrix with all that is known of its uncertainty.
+
+    Parameters
+    ----------
+    given
+        Result of `tasktransfer.analyze` (its items and diagnostics are used), of `tasktransfer.read_accuracies`,
+        or a table of `tasktransfer.transfers_table`.
+    model
+        May be left out where there is one.
+    diagnostics
+        Table of `tasktransfer.diagnose`, for a transfers table; an analysis has its own.
+    seed
+        Of the draws.
+
+    Raises
+    ------
+    InputError
+        No such model, several and none chosen, no finetune, or no table of ours.
+    """
+    if isinstance(given, Evidence):
+        if model not in (None, given.model):
+            raise InputError(f"the evidence is of model {quoted([given.model])}, not {quoted([model])}")
+        return given
+    if isinstance(given, Accuracies):
+        given = analyze(given)
+    analysis = given if isinstance(given, Analysis) else None
+    transfers = _checked(given) if analysis is None else analysis.transfers
+    finetuned = transfers[transfers["kind"] == "finetune"]
+    model = _model(finetuned, model)
+    cells = finetuned[finetuned["model"] == model].reset_index(drop=True)
+    if cells["pgf"].isna().all():
+        raise InputError(f"model {quoted([model])}: every cell is a hole, so nothing can be recommended")
+    sources, targets = list(cells["source"].unique()), list(cells["target"].unique())
+    draws, notes = _draw(cells, finetuned, analysis, sources, targets, seed)
+    if analysis is not None:
+        diagnostics = analysis.diagnostics
+    if diagnostics is None:
+        diagnostics = pd.DataFrame(columns=list(DIAGNOSTIC_COLUMNS))
+    flagged = diagnostics[(diagnostics["model"] == model) & diagnostics["flagged"].astype(bool)]
+    return Evidence(model, sources, targets, cells, draws, flagged.reset_index(drop=True), notes)
+
+
+def _checked(given: object) -> pd.DataFrame:
+    if not isinstance(given, pd.DataFrame):
+        raise InputError(
+            f"evidence is gathered from an analysis, accuracies or a transfers table, not {type(given).__name__}"
+        )
+    lacking = [column for column in TRANSFER_COLUMNS if column not in given]
+    if lacking:
+        raise InputError(f"the transfers table lacks the column {quoted(lacking)}; transfers_table makes them all")
+    return given
+
+
+def _model(finetuned: pd.DataFrame, model: str | None) -> str:
+    known = models_of(finetuned)
+    if not known:
+        raise InputError("there is no finetune in the input, so there is nothing to recommend from")
+    if model is None and len(known) > 1:
+        raise InputError(f"there are several models, {quoted(known)}: choose one (model=, --model)")
+    if model is not None and model not in known:
+        raise InputError(f"no model {quoted([model])}{closest(model, known)}; there are {quoted(known)}")
+    return known[0] if model is None else model
+
+
+def _grid(cells: pd.DataFrame, column: str, sources: list[str], targets: list[str]) -> np.ndarray:
+    row, at = pd.Index(sources).get_indexer(cells["source"]), pd.Index(targets).get_indexer(cells["target"])
+    values = np.full((len(sources), len(targets)), np.nan)
+    values[row, at] = cells[column].to_numpy(dtype=float)
+    return values
+
+
+def _draw(
+    cells: pd.DataFrame,
+    finetuned: pd.DataFrame,
+    analysis: Analysis | None,
+    sources: list[str],
+    targets: list[str],
+    seed: int,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Draws of the whole matrix, and what to know of them."""
+    observed = _grid(cells, "pgf", sources, targets)
+    own = np.array(sources, dtype=object)[:, None] == np.array(targets, dtype=object)
+    if observed.size > MOST_CELLS:
+        drawn = posterior_draws(cells, sources, targets, seed=seed)
+    else:
+        resampled = _resampled(cells, finetuned, analysis, seed)
+        at = [resampled.cells.index(("finetune", source)) for source in sources]
+        drawn = resampled.pgf_DCT[:, at][:, :, [resampled.targets.index(target) for target in targets]]
+        # by name, so that the order of the input changes no draw
+        rows, columns = np.argsort(sources), np.argsort(targets)
+        here = np.ix_(np.arange(len(drawn)), rows, columns)
+        off = np.where(own, np.nan, observed)[np.ix_(rows, columns)]
+        plausible = np.empty_like(drawn)
+        plausible[here] = plausible_matrices(off, np.where(own, np.float32(np.nan), drawn)[here], seed=seed)
+        drawn = np.where(own, np.where(np.isnan(drawn), observed.astype(np.float32), drawn), plausible)
+    holes = np.isnan(observed)
+    notes = []
+    if holes.any():
+        drawn = _with_stand_ins(drawn, holes, own, np.random.default_rng([seed, 1]))
+        notes.append(
+            f"{int(holes.sum())} of {holes.size} cells are holes: no source is chosen for a target it was not "
+            "measured on; elsewhere what other sources do to the target stands in, as uncertain as they differ"
+        )
+    if cells["p_value"].isna().all():
+        notes.append("no error of any cell is known (one seed, no item counts): every value counts as exact")
+    return drawn, tuple(notes)
+
+
+def _resampled(cells: pd.DataFrame, finetuned: pd.DataFrame, analysis: Analysis | None, seed: int) -> Resampled:
+    model = str(cells["model"].iloc[0])
+    if analysis is None:
+        runs = cells.assign(ceiling=cells["baseline"] + cells["gap"])
+        return resample(cells, runs, n_draws=_DRAWS, seed=seed)[model]
+    best_observed = analysis.settings.ceiling == "best-observed"
+    items = analysis.items
+    if best_observed:  # the best of any model
+        return resample(finetuned, analysis.pgf, items, best_observed=True, n_draws=_DRAWS, seed=seed)[model]
+    items = (
+        None if items is None else items[(items["model"] == model) & (items["kind"].isin(["base", "finetune"]))]
+    )
+    runs = analysis.pgf[analysis.pgf["model"] == model]
+    return resample(cells, runs, items, n_draws=_DRAWS, seed=seed)[model]
+
+
+def _with_stand_ins(
+    drawn_DST: np.ndarray, holes_ST: np.ndarray, own_ST: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Fill a hole by what, in each draw, another source does to the target; a diagonal's by another's own."""
+    filled_DST = drawn_DST.copy()
+    measured = ~holes_ST & ~own_ST
+    selves = own_ST & ~holes_ST
+    every = np.arange(len(drawn_DST))
+    for s, t in zip(*np.nonzero(holes_ST), strict=True):
+        among = selves if own_ST[s, t] else measured & (np.arange(measured.shape[1]) == t)
+        rows, columns = np.nonzero(among if among.any() or own_ST[s, t] else measured)
+        if len(rows):
+            pick = random.integers(len(rows), size=len(every))
+            filled_DST[:, s, t] = drawn_DST[every, rows[pick], columns[pick]]
+    return filled_DST

@@ -1,0 +1,112 @@
+"""A recommendation in words, and what weakens it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tasktransfer.analysis.multiplicity import false_discovery_rate
+from tasktransfer.selection.evidence import Evidence
+from tasktransfer.selection.question import Question
+
+__all__ = ["cautions_of", "sentence_of", "weakened"]
+
+_NAMED = 4  # tasks and sources, before the rest is counted
+
+
+def sentence_of(
+    question: Question,
+    items: Mapping[str, int],
+    expected: pd.DataFrame,
+    helps: bool | None,
+    p_value: float,
+    confidence: float,
+) -> str:
+    """What to train on and what to expect, or that nothing is known to help."""
+    target = _targets(question)
+    parts = [f"{n} {'item' if n == 1 else 'items'} of {source}" for source, n in
+             sorted(items.items(), key=lambda item: -item[1])]  # fmt: skip
+    train = _listed(parts)
+    gain = expected.iloc[0]
+    told = _effect(gain, target, confidence)
+    if helps is False:
+        return (
+            f"No evidence that any source helps {target} (p = {p_value:.2f}, {len(question.sources)} sources). "
+            f"{train} would be a guess: {told}."
+        )
+    return f"Train on {train}: {told}{_harm(question, expected)}."
+
+
+def _effect(row: pd.Series, target: str, confidence: float) -> str:
+    if np.isnan(row["pgf"]):
+        return f"what that does to {target} was not measured"
+    does = "close" if row["pgf"] >= 0 else "open"
+    between = f"({confidence:.0%} interval {row['low']:+.2f} to {row['high']:+.2f})"
+    if row["low"] == row["high"]:
+        between = "(no error is known)"
+    told = f"it is expected to {does} {abs(row['pgf']):.0%} of the gap of {target} {between}"
+    if row["low"] <= 0 < row["pgf"] and row["low"] < row["high"]:
+        told += ", which may also be nothing"
+    return told
+
+
+def _harm(question: Question, expected: pd.DataFrame) -> str:
+    """What is probably lost, protected tasks first."""
+    tasks = expected.iloc[1:]
+    lost = tasks[(tasks["role"] != "target") & (tasks["p_harm"] >= 0.9)].sort_values("pgf")
+    protected = lost[lost["role"] == "protected"]
+    told = ""
+    if question.protect:
+        told = "; no protected task probably loses" if protected.empty else _losses("protected ", protected)
+    others = lost[lost["role"] == "other"]
+    return told + ("" if others.empty else _losses("", others))
+
+
+def _losses(which: str, rows: pd.DataFrame) -> str:
+    named = [f"{row.task} ({row.pgf:+.2f})" for row in rows.itertuples()]
+    return f"; {which}{_listed(named)} probably {'loses' if len(named) == 1 else 'lose'}"
+
+
+def _targets(question: Question) -> str:
+    if len(question.targets) == 1:
+        return next(iter(question.targets))
+    named = [f"{task} ({weight:.0%})" for task, weight in question.targets.items()]
+    return f"{_listed(named)} together"
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > _NAMED + 1:
+        names = [*names[:_NAMED], f"{len(names) - _NAMED} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def weakened(evidence: Evidence, source: str, target: str, flags: str) -> str:
+    """What weakens one cell: its flags, and runs that answered one letter throughout; joined by ``; ``."""
+    told = [flag for flag in flags.split(";") if flag]
+    rows = evidence.diagnostics
+    here = rows[(rows["scope"] == "run") & (rows["source"] == source) & (rows["target"] == target)]
+    for check, of_check in here.groupby("check", sort=False):
+        told.append(f"{check} ({len(of_check)} {'run' if len(of_check) == 1 else 'runs'})")
+    return "; ".join(told)
+
+
+def cautions_of(
+    evidence: Evidence, question: Question, p_value_S: np.ndarray, confidence: float
+) -> tuple[str, ...]:
+    """What the draws lack, and what weakens the columns of the targets and the protected tasks."""
+    told = list(evidence.notes)
+    if np.isnan(p_value_S).all():
+        told.append("whether any source helps is not tested: no error is known for its cells on the targets")
+    others = np.array([source not in question.targets for source in question.sources])
+    tested = p_value_S[others & ~np.isnan(p_value_S)]
+    if not others.all() and len(tested):
+        least = float(false_discovery_rate(tested).min())
+        if least > 1 - confidence:
+            told.append(f"no evidence that any task but the target itself helps it (p = {least:.2f})")
+    rows = evidence.diagnostics
+    for task in (*question.targets, *question.protect):
+        of_task = rows[(rows["scope"] == "target") & (rows["target"] == task)]
+        told.extend(f"{task}: {message}" for message in of_task["message"])
+    return tuple(told)
