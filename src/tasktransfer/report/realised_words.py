@@ -48,8 +48,7 @@ def realised_lines(outcome: Outcome) -> list[str]:
     for row in outcome.agreement.itertuples():
         lines.append(
             f"Merging ({row.how}) orders {row.n_pairs} pairs of mixture and target as training does: rank "
-            f"correlation {row.raw:.2f} [{row.raw_low:.2f}, {row.raw_high:.2f}], within targets {row.within_target:.2f} "
-            f"[{row.within_target_low:.2f}, {row.within_target_high:.2f}]."
+            f"correlation {_interval(row, 'raw', 1, 2)}, within targets {_interval(row, 'within_target', 1, 2)}."
         )
     if outcome.failed:
         lines.append(f"{len(outcome.failed)} cells failed and are missing.")
@@ -104,7 +103,7 @@ def _method_table(outcome: Outcome) -> dict[str, Any]:
         "caption": "gains in accuracy points",
         "heads": (
             "method", "targets", "foretold PGF", "realised PGF", "gain", "regret", "over direct",
-            "surely better / worse", "other tasks", "worst other task", "held by the foretold interval / with its error",
+            "surely better / worse", "other tasks", "worst other task", "foretold interval holds it / with error",
         ),
         "rows": rows,
     }  # fmt: skip

@@ -226,7 +226,13 @@ def _train(
     """Train and ask the mixtures; what failed."""
     first = max(plan.study.seeds) + 1
     seeds = tuple(range(first, first + (wish.n_seeds or len(plan.study.seeds))))
-    nothing = {"sources": (), "adapters": {}, "controls": (), "per_source_controls": (), "merges": {}}
+    nothing: dict[str, object] = {
+        "sources": (),
+        "adapters": {},
+        "controls": (),
+        "per_source_controls": (),
+        "merges": {},
+    }
     study = plan.study.model_copy(update=nothing | {"mixtures": dict(mixtures), "seeds": seeds})
     _link_finished(grid, Store(folder), [cell.key for cell in plan.cells if cell.kind == "base"])
     return run_study(study, folder, workers=workers, quiet=quiet).failed
@@ -258,7 +264,7 @@ def _merge(
                 names[f"merge-{how}: {key}"] = (how, name)
     if not merges:
         return None, {}
-    nothing = {"controls": (), "per_source_controls": (), "mixtures": {}}
+    nothing: dict[str, object] = {"controls": (), "per_source_controls": (), "mixtures": {}}
     study = plan.study.model_copy(update=nothing | {"merges": merges})
     kept = [cell.key for cell in plan.cells if cell.kind in ("base", "finetune")]
     _link_finished(grid, Store(folder), kept)
