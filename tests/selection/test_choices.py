@@ -16,7 +16,7 @@ TASKS = ("a", "b", "c")
 
 @pytest.fixture(scope="module")
 def evidence():
-    """Items answered right: a is helped most by itself, then by b; nothing is done to b and c but by themselves."""
+    """Right answers: a is helped most by itself, then by b; nothing is done to b and c but by their own."""
     right = {("a", "a"): 9, ("b", "a"): 7, ("c", "a"): 4, ("b", "b"): 8, ("c", "c"): 8}
     items = worked_items({(s, t): right.get((s, t), 4) for s in TASKS for t in TASKS}, kind="finetune", base=4)
     return analyze(Accuracies(worked_table(items), (), items))

@@ -10,20 +10,16 @@ from tasktransfer.tables import RawTable
 MODEL = "m"
 
 
-def worked_items(
-    right: dict[tuple[str, str], int],
-    *,
-    kind: str,
-    base: int,
-    n_items: int = 10,
-    seeds: tuple[str, ...] = ("0", "1"),
-) -> pd.DataFrame:
-    """Scores by item: the first so many of each target are right, for every seed; `base` of the untouched model."""
+SEEDS = ("0", "1")
+
+
+def worked_items(right: dict[tuple[str, str], int], *, kind: str, base: int, n_items: int = 10) -> pd.DataFrame:
+    """Scores by item: the first so many of a target are right, for every seed; `base` of the untouched model."""
     rows = []
     for target in dict.fromkeys(target for _, target in right):
         rows += [(MODEL, "base", "", "", target, f"i{k}", float(k < base)) for k in range(n_items)]
     for (source, target), count in right.items():
-        for seed in seeds:
+        for seed in SEEDS:
             rows += [(MODEL, kind, source, seed, target, f"i{k}", float(k < count)) for k in range(n_items)]
     return pd.DataFrame(rows, columns=["model", "kind", "source", "seed", "target", "item", "score"])
 

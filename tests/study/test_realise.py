@@ -42,7 +42,7 @@ def test_faults_are_told_before_anything_is_computed(bench, tmp_path, wish, told
     [
         ("models={a: model, b: model}", "takes one model and one way of training; the study has 'a', 'b'"),
         ("variants={a: {}, b: {}}", "and the variants 'a', 'b'"),
-        ("sources=[one]", "needs a study of two sources or more"),
+        ("sources=[one]", "needs a study with two sources or more"),
     ],
 )
 def test_studies_it_cannot_take(bench, tmp_path, change, told):

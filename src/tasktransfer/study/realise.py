@@ -46,6 +46,7 @@ from tasktransfer.tables import Accuracies
 __all__ = ["Wish", "realise"]
 
 WAYS = ("linear", "cat", "ties", "dare_linear", "dare_ties")
+_NO_CONTROLS: dict[str, object] = {"controls": (), "per_source_controls": ()}
 TARGET_DATA = ("with", "without", "both")
 
 
@@ -226,14 +227,8 @@ def _train(
     """Train and ask the mixtures; what failed."""
     first = max(plan.study.seeds) + 1
     seeds = tuple(range(first, first + (wish.n_seeds or len(plan.study.seeds))))
-    nothing: dict[str, object] = {
-        "sources": (),
-        "adapters": {},
-        "controls": (),
-        "per_source_controls": (),
-        "merges": {},
-    }
-    study = plan.study.model_copy(update=nothing | {"mixtures": dict(mixtures), "seeds": seeds})
+    changed = {"sources": (), "adapters": {}, "merges": {}, "mixtures": dict(mixtures), "seeds": seeds}
+    study = plan.study.model_copy(update=_NO_CONTROLS | changed)
     _link_finished(grid, Store(folder), [cell.key for cell in plan.cells if cell.kind == "base"])
     return run_study(study, folder, workers=workers, quiet=quiet).failed
 
@@ -264,8 +259,7 @@ def _merge(
                 names[f"merge-{how}: {key}"] = (how, name)
     if not merges:
         return None, {}
-    nothing: dict[str, object] = {"controls": (), "per_source_controls": (), "mixtures": {}}
-    study = plan.study.model_copy(update=nothing | {"merges": merges})
+    study = plan.study.model_copy(update=_NO_CONTROLS | {"mixtures": {}, "merges": merges})
     kept = [cell.key for cell in plan.cells if cell.kind in ("base", "finetune")]
     _link_finished(grid, Store(folder), kept)
     run_study(study, folder, workers=workers, quiet=quiet)
