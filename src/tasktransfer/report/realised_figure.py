@@ -38,7 +38,7 @@ def draw_realised(realised: pd.DataFrame, baselines: tuple[str, ...] = ()) -> Fi
     left = look.widest_points(methods, 7) / look.POINTS + 0.15
     width = (look.PAGE - left - 0.1 - (columns - 1) * 0.18) / columns
     figure, grid = look.inch_grid(
-        (rows, columns), (width, _ROW * len(methods) + 0.1), left=left, top=0.3, bottom=0.82, gaps=(0.18, 0.75)
+        (rows, columns), (width, _ROW * len(methods) + 0.1), left=left, top=0.3, bottom=0.68, gaps=(0.18, 0.75)
     )
     for place, axes in enumerate(axes for line in grid for axes in line):
         if place >= len(targets):
@@ -61,8 +61,8 @@ def _draw_panel(axes: Axes, of_target: pd.DataFrame, baselines: tuple[str, ...])
     axes.axvline(0, color=look.INK, linewidth=0.5)
     if not np.isnan(direct):
         axes.axvline(100 * direct, color=look.FAINT, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
-    predicted, low, high = (gap * of_target[name].to_numpy(dtype=float) for name in _PREDICTED)
-    axes.hlines(rows + 0.2, low, high, color=look.FAINT, linewidth=0.7)
+    predicted, *foretold = (gap * of_target[name].to_numpy(dtype=float) for name in _PREDICTED)
+    axes.hlines(rows + 0.2, *foretold, color=look.FAINT, linewidth=0.7)
     axes.plot(
         predicted, rows + 0.2, linestyle="", marker="D", markersize=3, markerfacecolor="white",
         markeredgecolor=look.FAINT, markeredgewidth=0.8,
@@ -73,13 +73,20 @@ def _draw_panel(axes: Axes, of_target: pd.DataFrame, baselines: tuple[str, ...])
         colours = [_CHOSEN] * len(rows)
     axes.hlines(rows - 0.12, low, high, color=colours, linewidth=1.3)
     axes.scatter(gain, rows - 0.12, s=14, color=colours, zorder=3, linewidths=0)
-    values = np.concatenate([gain, low, high, predicted])
-    values = np.append(values[~np.isnan(values)], 0.0)
-    margin = 0.06 * max(float(np.ptp(values)), 1.0)
-    axes.set_xlim(values.min() - margin, values.max() + margin)
+    _set_range(axes, np.concatenate([gain, low, high]), np.concatenate([predicted, *foretold]))
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+
+
+def _set_range(axes: Axes, realised: np.ndarray, predicted: np.ndarray) -> None:
+    """Room for all that was realised, and for predictions as far as they do not crush it."""
+    realised = np.append(realised[~np.isnan(realised)], 0.0)
+    low, high = realised.min(), realised.max()
+    room = 0.5 * max(high - low, 1.0)
+    values = np.append(realised, np.clip(predicted[~np.isnan(predicted)], low - room, high + room))
+    margin = 0.06 * max(float(np.ptp(values)), 1.0)
+    axes.set_xlim(values.min() - margin, values.max() + margin)
 
 
 def _legend() -> list[Line2D]:
