@@ -32,6 +32,7 @@ COMMANDS = [found for section in re.split(r"^## ", README, flags=re.MULTILINE) i
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    shutil.copytree(ROOT / "studies", tmp_path / "studies")
     return tmp_path
 
 

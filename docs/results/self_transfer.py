@@ -32,7 +32,7 @@ def row(task: str, folder: Path, items: int) -> str:
     [cell] = tt.analyze(tt.read_accuracies(folder / task)).transfers.query("kind == 'finetune'").itertuples()
     chance = TOY_TASKS[task].chance
     told = f"{cell.pgf:+.2f}" + ("" if np.isnan(cell.low) else f" [{cell.low:+.2f}, {cell.high:+.2f}]")
-    shares = [f"{share:.1%}" if share is not None else "" for share in (chance, cell.baseline, cell.accuracy)]
+    shares = [f"{share:.1%}" if share else "" for share in (chance, cell.baseline, cell.accuracy)]
     return f"| {task} | {' | '.join(shares)} | {told} |"
 
 

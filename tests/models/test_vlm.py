@@ -86,7 +86,7 @@ def test_loss_is_that_of_transformers_with_the_prompt_masked(vlm, prompts):
     labels[:, : -target.shape[1]] = -100
     with torch.inference_mode():
         theirs = vlm.model(**inputs, labels=labels).loss.item()
-        ours = answer_loss(vlm, [prompt]).item()
+        ours = answer_loss(vlm, [prompt]).item() / target.shape[1]
     assert ours == pytest.approx(theirs, abs=1e-5)
 
 

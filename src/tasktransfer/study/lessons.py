@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasktransfer.models.answering import generate
-from tasktransfer.models.prompts import answered, blanked, encode
+from tasktransfer.models.prompts import answered, blanked
 from tasktransfer.study.evaluate import likeliest_letters
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.reading import mark_answer
@@ -62,7 +62,7 @@ def lessons(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.SeedSeque
         pictures = [drawn[number] for number in chosen]
         if cell.control == "no-image":
             grey = [blanked(item) for item in pictures]
-            found += encode(vlm, grey, keep_pixels=loading.needs_pixels(cell))
+            found += loading.encode(cell.model, grey, pixels=loading.needs_pixels(cell))
         elif cell.control == "shuffled":
             found += _relabelled(vlm, some, pictures, _random_answers(some, random))
         else:

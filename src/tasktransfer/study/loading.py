@@ -92,15 +92,21 @@ class Loading:
 
     def prepare(self, model: str, items: ItemSet, *, pixels: bool) -> None:
         """Encode items, where that is not done."""
-        from tasktransfer.models.prompts import encode
         from tasktransfer.study.encoded import write_prompts
 
         path = self.items_file(model, items, pixels=pixels)
         if is_first() and not path.is_file():
             rotations = self.plan.study.evaluation.rotations and items.split == "test"
-            write_prompts(encode(self.vlm(model), self.draw(items), keep_pixels=pixels, rotations=rotations), path)
+            write_prompts(self.encode(model, self.draw(items), pixels=pixels, rotations=rotations), path)
 
         together()
+
+    def encode(self, model: str, items: list[Any], *, pixels: bool, rotations: bool = False) -> list[Prompt]:
+        """Items as a model of the study sees them."""
+        from tasktransfer.models.prompts import encode
+
+        frame_seconds = self.plan.study.models[model].frame_seconds
+        return encode(self.vlm(model), items, keep_pixels=pixels, rotations=rotations, frame_seconds=frame_seconds)
 
     def prompts(self, cell: Cell, items: ItemSet) -> list[Prompt]:
         """Items as the model of a cell sees them."""

@@ -136,8 +136,8 @@ class Plan:
 
 def _sees(choice: ModelChoice, weights_digest: str) -> str:
     """Digest of all that decides what a model makes of an item."""
-    budget = [choice.min_pixels, choice.max_pixels, choice.max_tiles]
-    return digest_of(SCHEMA, weights_digest, choice.dtype, choice.attention, choice.family, budget)
+    seen = [choice.min_pixels, choice.max_pixels, choice.max_tiles, choice.frame_seconds]
+    return digest_of(SCHEMA, weights_digest, choice.dtype, choice.attention, choice.family, seen)
 
 
 def adapter_places(study: Study) -> dict[tuple[str, str, int], str]:

@@ -54,7 +54,8 @@ class _Part(BaseModel):
 class ModelChoice(_Part):
     """``toy``, a folder or a Hub id, and how it sees and computes.
 
-    The budget is in pixels of one image (Qwen) or in tiles of one image (InternVL, LLaVA-OneVision).
+    The budget is in pixels of one image (Qwen) or in tiles of one image (InternVL, LLaVA-OneVision). With
+    `frame_seconds` the frames of a video go in as a video, so many seconds apart (Qwen); as images otherwise.
     """
 
     weights: str = Field(min_length=1)
@@ -64,6 +65,7 @@ class ModelChoice(_Part):
     min_pixels: int | None = Field(default=None, ge=1, strict=True)
     max_pixels: int | None = Field(default=None, ge=1, strict=True)
     max_tiles: int | None = Field(default=None, ge=1, strict=True)
+    frame_seconds: float | None = Field(default=None, gt=0)
     family: str | None = Field(default=None, pattern=f"^{FUNCTION}$")
 
 

@@ -2,8 +2,8 @@
 
 ``python -m tasktransfer.models.toy.measure [ITEMS [TASK ...]]`` prints both for every task as a Markdown table.
 
-The finetune is the default of studies of the embedded model: LoRA on all linear layers of the decoder, vision
-frozen, image features computed once.
+The finetune is a stronger one than a study's default (`docs/results/self_transfer.py` measures that): LoRA on all
+linear layers of the decoder, vision frozen, image features computed once.
 """
 
 from __future__ import annotations
