@@ -125,15 +125,12 @@ def evidence_of(
             saved = read_transfers(path)
             return gather_evidence(saved.transfers, model=model, diagnostics=saved.diagnostics, seed=seed)
 
-    from tasktransfer.analysis.pipeline import analyze
-    from tasktransfer.analysis.settings import Settings
     from tasktransfer.importers.inputs import read_accuracies
 
-    settings = Settings(ceiling=ceiling or "perfect", seed=seed)
-    analysis = analyze(read_accuracies(*inputs, unit=unit), settings)
-    for note in analysis.summary["notes"]:
+    accuracies = read_accuracies(*inputs, unit=unit)
+    for note in accuracies.notes:
         typer.echo(f"note: {note}", err=True)
-    return gather_evidence(analysis, model=model, seed=seed)
+    return gather_evidence(accuracies, model=model, ceiling=ceiling or "perfect", seed=seed)
 
 
 def _caps(texts: Sequence[str], sources: Sequence[str]) -> dict[str, int] | None:

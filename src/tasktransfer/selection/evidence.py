@@ -12,15 +12,19 @@ Shape letters: D draws, S sources, T targets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.diagnostics import DIAGNOSTIC_COLUMNS
-from tasktransfer.analysis.pgf import models_of
-from tasktransfer.analysis.pipeline import Analysis, analyze
+from tasktransfer.analysis.ceilings import available_ceilings
+from tasktransfer.analysis.decomposition import decompose
+from tasktransfer.analysis.diagnostics import DIAGNOSTIC_COLUMNS, diagnose
+from tasktransfer.analysis.pgf import matrix, models_of, pgf_table, transfers_table
+from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.analysis.resampling import Resampled, resample
 from tasktransfer.analysis.shrinkage import plausible_matrices
 from tasktransfer.errors import InputError, closest, quoted
@@ -31,6 +35,7 @@ __all__ = ["MOST_CELLS", "Evidence", "gather_evidence"]
 
 MOST_CELLS = 1600  # drawn by Gibbs sampling, which takes seconds there
 _DRAWS = 1000
+_FEW_DRAWS = 200  # enough to see whether draws of the items leave a gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +61,28 @@ class Evidence:
         two_sided, pgf = self._grid("p_value"), self.observed
         return np.asarray(np.where(pgf > 0, two_sided / 2, 1 - two_sided / 2))
 
-    def source_places(self, names: tuple[str, ...]) -> np.ndarray:
+    @cached_property
+    def flagged_runs(self) -> dict[tuple[str, str], dict[str, int]]:
+        """By source and target the checks that flag single runs of the cell, with how many."""
+        rows = self.diagnostics[self.diagnostics["scope"] == "run"]
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        for source, target, check in rows[["source", "target", "check"]].itertuples(index=False, name=None):
+            of_cell = found.setdefault((source, target), {})
+            of_cell[check] = of_cell.get(check, 0) + 1
+        return found
+
+    def drawn(self, sources: Sequence[str], targets: Sequence[str]) -> np.ndarray:
+        """Draws of some sources on some targets, in that order, float64."""
+        every = np.arange(len(self.draws_DST))
+        here = np.ix_(every, self.source_places(sources), self.target_places(targets))
+        return np.asarray(self.draws_DST[here], dtype=float)
+
+    def source_places(self, names: Sequence[str]) -> np.ndarray:
         """Rows of sources."""
         place = {name: k for k, name in enumerate(self.sources)}
         return np.array([place[name] for name in names], dtype=int)
 
-    def target_places(self, names: tuple[str, ...]) -> np.ndarray:
+    def target_places(self, names: Sequence[str]) -> np.ndarray:
         """Columns of targets."""
         place = {name: k for k, name in enumerate(self.targets)}
         return np.array([place[name] for name in names], dtype=int)
@@ -74,6 +95,7 @@ def gather_evidence(
     given: Analysis | Accuracies | pd.DataFrame | Evidence,
     *,
     model: str | None = None,
+    ceiling: str = "perfect",
     diagnostics: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> Evidence:
@@ -82,12 +104,14 @@ def gather_evidence(
     Parameters
     ----------
     given
-        Result of `tasktransfer.analyze` (its items and diagnostics are used), of `tasktransfer.read_accuracies`,
-        or a table of `tasktransfer.transfers_table`.
+        Result of `tasktransfer.analyze` or `tasktransfer.read_accuracies` (items and diagnostics are used), or a
+        table of `tasktransfer.transfers_table`.
     model
         May be left out where there is one.
+    ceiling
+        Of accuracies, as in `tasktransfer.Settings`; the other forms have theirs.
     diagnostics
-        Table of `tasktransfer.diagnose`, for a transfers table; an analysis has its own.
+        Table of `tasktransfer.diagnose`, for a transfers table; the other forms have theirs.
     seed
         Of the draws.
 
@@ -100,26 +124,37 @@ def gather_evidence(
         if model not in (None, given.model):
             raise InputError(f"the evidence is of model {quoted([given.model])}, not {quoted([model])}")
         return given
-    if isinstance(given, Accuracies):
-        given = analyze(given)
-    analysis = given if isinstance(given, Analysis) else None
-    transfers = _checked(given) if analysis is None else analysis.transfers
-    finetuned = transfers[transfers["kind"] == "finetune"]
+    study = _study_of(given, ceiling, diagnostics, seed)
+    finetuned = study.transfers[study.transfers["kind"] == "finetune"]
     model = _model(finetuned, model)
     cells = finetuned[finetuned["model"] == model].reset_index(drop=True)
     if cells["pgf"].isna().all():
         raise InputError(f"model {quoted([model])}: every cell is a hole, so nothing can be recommended")
     sources, targets = list(cells["source"].unique()), list(cells["target"].unique())
-    draws, notes = _draw(cells, finetuned, analysis, sources, targets, seed)
-    if analysis is not None:
-        diagnostics = analysis.diagnostics
-    if diagnostics is None:
-        diagnostics = pd.DataFrame(columns=list(DIAGNOSTIC_COLUMNS))
-    flagged = diagnostics[(diagnostics["model"] == model) & diagnostics["flagged"].astype(bool)]
-    return Evidence(model, sources, targets, cells, draws, flagged.reset_index(drop=True), notes)
+    draws, notes = _draw(cells, study, sources, targets, seed)
+    rows = study.diagnostics
+    flagged = rows[(rows["model"] == model) & rows["flagged"].astype(bool)].reset_index(drop=True)
+    return Evidence(model, sources, targets, cells, draws, flagged, notes)
 
 
-def _checked(given: object) -> pd.DataFrame:
+class _Study(NamedTuple):
+    """All models, as far as they are needed."""
+
+    transfers: pd.DataFrame
+    diagnostics: pd.DataFrame
+    pgf: pd.DataFrame | None = None  # None where transfers are all there is
+    items: pd.DataFrame | None = None
+    best_observed: bool = False
+
+
+def _study_of(
+    given: Analysis | Accuracies | pd.DataFrame, ceiling: str, diagnostics: pd.DataFrame | None, seed: int
+) -> _Study:
+    if isinstance(given, Analysis):
+        best_observed = given.settings.ceiling == "best-observed"
+        return _Study(given.transfers, given.diagnostics, given.pgf, given.items, best_observed)
+    if isinstance(given, Accuracies):
+        return _of_accuracies(given, ceiling, seed)
     if not isinstance(given, pd.DataFrame):
         raise InputError(
             f"evidence is gathered from an analysis, accuracies or a transfers table, not {type(given).__name__}"
@@ -127,7 +162,18 @@ def _checked(given: object) -> pd.DataFrame:
     lacking = [column for column in TRANSFER_COLUMNS if column not in given]
     if lacking:
         raise InputError(f"the transfers table lacks the column {quoted(lacking)}; transfers_table makes them all")
-    return given
+    return _Study(given, pd.DataFrame(columns=list(DIAGNOSTIC_COLUMNS)) if diagnostics is None else diagnostics)
+
+
+def _of_accuracies(accuracies: Accuracies, ceiling: str, seed: int) -> _Study:
+    """What `analyze` finds, without the structure, which a recommendation has no use for."""
+    table, items, best_observed = accuracies.table, accuracies.items, ceiling == "best-observed"
+    pgf = pgf_table(table, available_ceilings(table, ceiling)[ceiling])
+    transfers = transfers_table(pgf, items=items)
+    resampled = resample(transfers, pgf, items, best_observed=best_observed, n_draws=_FEW_DRAWS, seed=seed)
+    decompositions = {model: decompose(matrix(transfers, model)) for model in models_of(transfers)}
+    diagnostics = diagnose(table, pgf, transfers, decompositions, resampled)
+    return _Study(transfers, diagnostics, pgf, items, best_observed)
 
 
 def _model(finetuned: pd.DataFrame, model: str | None) -> str:
@@ -149,12 +195,7 @@ def _grid(cells: pd.DataFrame, column: str, sources: list[str], targets: list[st
 
 
 def _draw(
-    cells: pd.DataFrame,
-    finetuned: pd.DataFrame,
-    analysis: Analysis | None,
-    sources: list[str],
-    targets: list[str],
-    seed: int,
+    cells: pd.DataFrame, study: _Study, sources: list[str], targets: list[str], seed: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Draws of the whole matrix, and what to know of them."""
     observed = _grid(cells, "pgf", sources, targets)
@@ -162,16 +203,7 @@ def _draw(
     if observed.size > MOST_CELLS:
         drawn = posterior_draws(cells, sources, targets, seed=seed)
     else:
-        resampled = _resampled(cells, finetuned, analysis, seed)
-        at = [resampled.cells.index(("finetune", source)) for source in sources]
-        drawn = resampled.pgf_DCT[:, at][:, :, [resampled.targets.index(target) for target in targets]]
-        # by name, so that the order of the input changes no draw
-        rows, columns = np.argsort(sources), np.argsort(targets)
-        here = np.ix_(np.arange(len(drawn)), rows, columns)
-        off = np.where(own, np.nan, observed)[np.ix_(rows, columns)]
-        plausible = np.empty_like(drawn)
-        plausible[here] = plausible_matrices(off, np.where(own, np.float32(np.nan), drawn)[here], seed=seed)
-        drawn = np.where(own, np.where(np.isnan(drawn), observed.astype(np.float32), drawn), plausible)
+        drawn = _plausible(observed, _resampled(cells, study, seed), own, sources, targets, seed)
     holes = np.isnan(observed)
     notes = []
     if holes.any():
@@ -185,20 +217,37 @@ def _draw(
     return drawn, tuple(notes)
 
 
-def _resampled(cells: pd.DataFrame, finetuned: pd.DataFrame, analysis: Analysis | None, seed: int) -> Resampled:
+def _resampled(cells: pd.DataFrame, study: _Study, seed: int) -> Resampled:
+    """Draws of what other items and seeds would have given."""
     model = str(cells["model"].iloc[0])
-    if analysis is None:
+    if study.pgf is None:
         runs = cells.assign(ceiling=cells["baseline"] + cells["gap"])
         return resample(cells, runs, n_draws=_DRAWS, seed=seed)[model]
-    best_observed = analysis.settings.ceiling == "best-observed"
-    items = analysis.items
-    if best_observed:  # the best of any model
-        return resample(finetuned, analysis.pgf, items, best_observed=True, n_draws=_DRAWS, seed=seed)[model]
-    items = (
-        None if items is None else items[(items["model"] == model) & (items["kind"].isin(["base", "finetune"]))]
-    )
-    runs = analysis.pgf[analysis.pgf["model"] == model]
-    return resample(cells, runs, items, n_draws=_DRAWS, seed=seed)[model]
+    if study.best_observed:  # the best of any model
+        found = resample(study.transfers, study.pgf, study.items, best_observed=True, n_draws=_DRAWS, seed=seed)
+        return found[model]
+    items = study.items
+    items = None if items is None else items[(items["model"] == model) & items["kind"].isin(["base", "finetune"])]
+    return resample(cells, study.pgf[study.pgf["model"] == model], items, n_draws=_DRAWS, seed=seed)[model]
+
+
+def _plausible(
+    observed: np.ndarray,
+    resampled: Resampled,
+    own: np.ndarray,
+    sources: list[str],
+    targets: list[str],
+    seed: int,
+) -> np.ndarray:
+    """What the true matrix may be; the diagonal is not shrunk."""
+    at = [resampled.cells.index(("finetune", source)) for source in sources]
+    drawn = resampled.pgf_DCT[:, at][:, :, [resampled.targets.index(target) for target in targets]]
+    by_name = np.ix_(np.arange(len(drawn)), np.argsort(sources), np.argsort(targets))  # no order changes a draw
+    off = np.where(own, np.nan, observed)[by_name[1][0], by_name[2][0]]
+    plausible = np.empty_like(drawn)
+    plausible[by_name] = plausible_matrices(off, np.where(own, np.float32(np.nan), drawn)[by_name], seed=seed)
+    selves = np.where(np.isnan(drawn), observed.astype(np.float32), drawn)
+    return np.where(own, selves, plausible)
 
 
 def _with_stand_ins(

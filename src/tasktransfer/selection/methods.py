@@ -46,10 +46,8 @@ Method = Callable[[Evidence, Question], np.ndarray]
 
 def gain_draws(evidence: Evidence, question: Question) -> np.ndarray:
     """What each source may do to the weighted targets: draws by sources of the question."""
-    rows = evidence.source_places(question.sources)
-    columns = evidence.target_places(tuple(question.targets))
-    weights = np.array(list(question.targets.values()))
-    return np.asarray(evidence.draws_DST[:, rows][:, :, columns].astype(float) @ weights)
+    drawn_DST = evidence.drawn(question.sources, tuple(question.targets))
+    return np.asarray(drawn_DST @ np.array(list(question.targets.values())))
 
 
 def measured_gain(evidence: Evidence, question: Question) -> np.ndarray:
@@ -63,12 +61,11 @@ def mixture(evidence: Evidence, question: Question) -> np.ndarray:
     """The mixture of the highest expected gain less risk and harm."""
     usable = _measured(evidence, question)
     _refuse_too_few(_alike(usable, question) > 0, question, "mixture")
-    rows = evidence.source_places(question.sources)[usable]
-    protected = evidence.target_places(question.protect)
+    protected_DSP = evidence.drawn([question.sources[s] for s in usable], question.protect)
     shares = np.zeros(len(question.sources))
     shares[usable] = best_mixture(
         gain_draws(evidence, question)[:, usable],
-        np.nan_to_num(evidence.draws_DST[:, rows][:, :, protected].astype(float)),
+        np.nan_to_num(protected_DSP),
         caution=question.settings.caution,
         harm_weight=question.settings.harm_weight,
         most=np.minimum(question.caps[usable] / question.budget, 1.0),

@@ -7,8 +7,9 @@ their variance; the weights of the deviations' widths are fitted to all cells (E
 forty or more sources allow and a dozen would not. A cell's posterior is a mixture of normals, drawn as one normal
 of the same mean and variance; `shared` is drawn once a column.
 
-`se_items` and `se_seeds` tell the errors. What a column shares comes from its baseline: a gain falls by the share
-of the wrong items that turned right when the baseline is lucky.
+`se_items` and `se_seeds` tell the errors. A column shares its baseline. Where any two finetunes differ as much
+from each other as from the untouched model, half of the variance over items is shared; without the items
+themselves nothing tells better.
 
 References
 ----------
@@ -23,8 +24,8 @@ import pandas as pd
 __all__ = ["posterior_draws"]
 
 _WIDTHS = np.array([0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])
-_STEPS = 15  # of EM
-_DRAWS = 250
+_STEPS = 10  # of EM
+_DRAWS = 200
 _LEAST_ERROR = 1e-4
 
 
@@ -40,12 +41,12 @@ def posterior_draws(cells: pd.DataFrame, sources: list[str], targets: list[str],
     """
     row = pd.Index(sources).get_indexer(cells["source"])
     column = pd.Index(targets).get_indexer(cells["target"])
-    pgf_ST, total_ST, base_ST = (np.full((len(sources), len(targets)), np.nan) for _ in range(3))
+    pgf_ST, total_ST, of_column_ST = (np.full((len(sources), len(targets)), np.nan) for _ in range(3))
     pgf_ST[row, column] = cells["pgf"].to_numpy(dtype=float)
-    total_ST[row, column], base_ST[row, column] = _errors(cells)
+    total_ST[row, column], of_column_ST[row, column] = _errors(cells)
     own = np.array(sources, dtype=object)[:, None] == np.array(targets, dtype=object)
     off = ~np.isnan(pgf_ST) & ~own
-    shared_T = np.sqrt(np.nan_to_num(_column_means(base_ST, off)))
+    shared_T = np.sqrt(np.nan_to_num(_column_means(of_column_ST, off)))
     own_ST = np.maximum(np.nan_to_num(total_ST) - shared_T**2, _LEAST_ERROR**2)
     mean_ST, sd_ST = _posterior(np.where(off, pgf_ST, 0.0), off, own_ST)
     mean_ST, sd_ST = np.where(own, pgf_ST, mean_ST), np.where(own, np.sqrt(own_ST), sd_ST)
@@ -59,18 +60,11 @@ def posterior_draws(cells: pd.DataFrame, sources: list[str], targets: list[str],
 
 
 def _errors(cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of each cell's PGF, and the part of it that its baseline's items make; 0 where none is known."""
-    columns = ("gap", "baseline", "gain", "n_items", "se_items", "se_seeds")
-    gap, baseline, gain, n_items, se_items, se_seeds = (cells[c].to_numpy(dtype=float) for c in columns)
+    """Variance of each cell's PGF, and the part of it that its column shares; 0 where none is known."""
+    gap, se_items, se_seeds = (cells[name].to_numpy(dtype=float) for name in ("gap", "se_items", "se_seeds"))
     scale = np.where(np.isnan(gap), 1.0, gap)  # PGF only: errors are on its scale
-    of_items = np.nan_to_num(se_items) ** 2 / scale**2
-    discordance = np.nan_to_num(se_items) ** 2 * n_items + gain**2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        turned_right = (discordance + gain) / 2 / (1 - baseline)
-        # d PGF / d baseline, of the gain and of the gap below it
-        slope = -turned_right / scale + gain / scale**2
-        shared = np.nan_to_num(slope**2 * baseline * (1 - baseline) / n_items, posinf=0.0)
-    return of_items + np.nan_to_num(se_seeds) ** 2 / scale**2, np.minimum(shared, 0.95 * of_items)
+    of_items, of_seeds = np.nan_to_num(se_items / scale) ** 2, np.nan_to_num(se_seeds / scale) ** 2
+    return of_items + of_seeds, of_items / 2
 
 
 def _column_means(values_ST: np.ndarray, here: np.ndarray) -> np.ndarray:

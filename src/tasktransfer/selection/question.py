@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,7 @@ def ask(
         Unknown names, a budget or weight that is no positive number, nothing left to use, too few items.
     """
     weights = _target_weights(evidence, targets)
-    if isinstance(budget, bool) or int(budget) != budget or budget < 1:
+    if not _whole(budget) or budget < 1:
         raise InputError(f"the budget is {budget}; accepted is a whole number of items from 1")
     left_out = set(_known(exclude, evidence.sources, "excluded source"))
     left_out |= set(weights) if exclude_target_data else set()
@@ -135,8 +136,12 @@ def _held(evidence: Evidence, sources: tuple[str, ...], caps: Mapping[str, int] 
     of_source = dict(caps) if isinstance(caps, Mapping) else dict.fromkeys(sources, caps)
     _known(of_source, evidence.sources, "source (of a cap)")
     for source, items in of_source.items():
-        if isinstance(items, bool) or int(items) != items or items < 0:
+        if not _whole(items) or items < 0:
             raise InputError(
                 f"the cap of {quoted([source])} is {items}; accepted is a whole number of items from 0"
             )
     return np.array([of_source.get(source, np.inf) for source in sources], dtype=float)
+
+
+def _whole(number: Any) -> bool:
+    return isinstance(number, Real) and not isinstance(number, bool) and float(number).is_integer()

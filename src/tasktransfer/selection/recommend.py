@@ -223,21 +223,19 @@ def _evidence_rows(
     evidence: Evidence, question: Question, items: np.ndarray, p_value_S: np.ndarray, confidence: float
 ) -> pd.DataFrame:
     """A row for every source and target: most items first, then the highest shrunken PGF on the targets."""
-    rows, columns = evidence.source_places(question.sources), evidence.target_places(tuple(question.targets))
-    drawn_DST = evidence.draws_DST[:, rows][:, :, columns].astype(float)
+    drawn_DST = evidence.drawn(question.sources, tuple(question.targets))
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low_ST, high_ST = np.quantile(drawn_DST, ends, axis=0)
     mean_ST = drawn_DST.mean(axis=0)
-    cells = evidence.cells.drop_duplicates(["source", "target"]).set_index(["source", "target"])
+    here = evidence.cells[evidence.cells["target"].isin(question.targets)]
+    cells = {(cell["source"], cell["target"]): cell for cell in here.to_dict("records")}
     q_helps = false_discovery_rate(p_value_S)
     order = np.lexsort([-mean_ST @ np.array(list(question.targets.values())), -items])
     found = []
     for s in order:
         for t, target in enumerate(question.targets):
             source = question.sources[s]
-            cell = (
-                cells.loc[(source, target)].to_dict() if (source, target) in cells.index else {"flags": "missing"}
-            )
+            cell = cells.get((source, target), {"flags": "missing"})
             found.append(
                 {
                     "source": source,

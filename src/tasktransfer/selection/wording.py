@@ -85,10 +85,8 @@ def _listed(names: list[str]) -> str:
 def weakened(evidence: Evidence, source: str, target: str, flags: str) -> str:
     """What weakens one cell: its flags, and runs that answered one letter throughout; joined by ``; ``."""
     told = [flag for flag in flags.split(";") if flag]
-    rows = evidence.diagnostics
-    here = rows[(rows["scope"] == "run") & (rows["source"] == source) & (rows["target"] == target)]
-    for check, of_check in here.groupby("check", sort=False):
-        told.append(f"{check} ({len(of_check)} {'run' if len(of_check) == 1 else 'runs'})")
+    for check, n_runs in evidence.flagged_runs.get((source, target), {}).items():
+        told.append(f"{check} ({n_runs} {'run' if n_runs == 1 else 'runs'})")
     return "; ".join(told)
 
 
