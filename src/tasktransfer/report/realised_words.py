@@ -57,14 +57,15 @@ def realised_lines(outcome: Outcome) -> list[str]:
 
 def _against(row: Any) -> str:
     """One method against direct finetuning and random mixtures."""
-    told = f"{row.method}: gains {_points(row.gain)} (foretold PGF {row.predicted:+.2f}, realised {row.pgf:+.2f})"
+    predicted, realised = (f"{value:+.2f}".replace("-", "−") for value in (row.predicted, row.pgf))
+    told = f"{row.method}: gains {_points(row.gain)} (predicted PGF {predicted}, realised {realised})"
     for name in ("direct", "random"):
         over = getattr(row, f"over_{name}")
         if np.isnan(over) or row.method.startswith(name):
             continue
         better, worse = getattr(row, f"better_than_{name}"), getattr(row, f"worse_than_{name}")
         told += f"; {_points(over, signed=True)} against {name}, surely better on {better} and worse on {worse}"
-    return f"{told}; of {row.n_targets} targets. Other tasks {_points(row.elsewhere, signed=True)} on average."
+    return f"{told} of {row.n_targets} targets. Other tasks {_points(row.elsewhere, signed=True)} on average."
 
 
 def _points(value: float, *, signed: bool = False) -> str:
@@ -81,29 +82,34 @@ def _interval(row: Any, name: str, scale: float = 100.0, digits: int = 1) -> str
     return f"{mean:+.{digits}f}{ends}".replace("-", "−")
 
 
+def _number(value: float, scale: float = 100.0, digits: int = 1) -> str:
+    return "–" if np.isnan(value) else f"{scale * value:+.{digits}f}".replace("-", "−")
+
+
 def _method_table(outcome: Outcome) -> dict[str, Any]:
     rows = [
         (
             row.method,
             str(row.n_targets),
-            f"{row.predicted:+.2f}",
-            f"{row.pgf:+.2f}",
-            f"{100 * row.gain:+.1f}",
+            _number(row.predicted, 1, 2),
+            _number(row.pgf, 1, 2),
+            _number(row.gain),
             f"{100 * row.regret:.1f}",
-            "–" if np.isnan(row.over_direct) else f"{100 * row.over_direct:+.1f}",
+            _number(row.over_direct),
             f"{row.better_than_direct} / {row.worse_than_direct}",
-            f"{100 * row.elsewhere:+.1f}",
-            f"{100 * row.worst:+.1f}",
+            _number(row.elsewhere),
+            _number(row.worst),
             f"{row.held:.0%} / {row.held_with_error:.0%}",
         )
         for row in outcome.judgement.methods.itertuples()
     ]
     return {
         "title": "Methods, means over targets",
-        "caption": "gains in accuracy points",
+        "caption": "gains in accuracy points; held: share of predicted intervals that hold the realised PGF, and "
+        "with its error",
         "heads": (
-            "method", "targets", "foretold PGF", "realised PGF", "gain", "regret", "over direct",
-            "surely better / worse", "other tasks", "worst other task", "foretold interval holds it / with error",
+            "method", "targets", "predicted PGF", "realised PGF", "gain", "regret", "over direct",
+            "surely better / worse", "other tasks", "worst other task", "held / with error",
         ),
         "rows": rows,
     }  # fmt: skip
@@ -117,7 +123,7 @@ def _target_tables(outcome: Outcome) -> list[dict[str, Any]]:
                 "title": f"{label_of(str(target))} {printable(str(target))}",
                 "caption": f"baseline {rows['baseline'].iloc[0]:.1%}, {rows['n_items'].iloc[0]} items, "
                 f"{rows['n_seeds'].iloc[0]} seeds; intervals of gains in accuracy points",
-                "heads": ("method", "items", "foretold PGF", "realised PGF", "gain", "over direct", "other tasks",
+                "heads": ("method", "items", "predicted PGF", "realised PGF", "gain", "over direct", "other tasks",
                           "worst other task"),
                 "rows": [
                     (
