@@ -178,7 +178,12 @@ def _tell_plan(planned: Plan, folder: Path | None) -> None:
 
     store = Store(folder) if folder is not None else None
     cells = planned.unique_cells
-    for kind, word in (("base", "untouched models"), ("finetune", "finetunes"), ("control", "controls")):
+    for kind, word in (
+        ("base", "untouched models"),
+        ("finetune", "finetunes"),
+        ("control", "controls"),
+        ("mixture", "mixtures"),
+    ):
         of_kind = [cell for cell in cells if cell.kind == kind]
         done = f", {sum(map(store.is_done, of_kind))} finished" if store else ""
         typer.echo(f"{len(of_kind):5d} {word}{done}")

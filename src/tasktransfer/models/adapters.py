@@ -140,7 +140,7 @@ def lora(
         _require_wrapped(wrapped, targets.n)
         yield wrapped
     finally:
-        _unwrap(vlm, wrapped)
+        unwrap(vlm, wrapped)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def saved_lora(vlm: Vlm, folder: Path) -> Iterator[AdapterFile]:
         wrapped.eval().requires_grad_(False)
         yield found
     finally:
-        _unwrap(vlm, wrapped)
+        unwrap(vlm, wrapped)
 
 
 @contextmanager
@@ -178,6 +178,7 @@ def _require_wrapped(wrapped: Any, n_wanted: int) -> None:
         raise InputError(f"the adapter wrapped {n_wrapped} maps, {n_wanted} were expected")
 
 
-def _unwrap(vlm: Vlm, wrapped: Any) -> None:
+def unwrap(vlm: Vlm, wrapped: Any) -> None:
+    """Take adapters off a model."""
     wrapped.unload()
     vlm.model.eval().requires_grad_(False)

@@ -23,8 +23,10 @@ from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report.findings import find_findings
 from tasktransfer.report.labels import WORDS, label_of, list_labels, printable
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
+from tasktransfer.report.realised_words import realised_words
 from tasktransfer.report.reference_lines import strongest_control
 from tasktransfer.report.structure_findings import kinds_of_error
+from tasktransfer.selection.judgement import Outcome
 
 __all__ = ["render_report"]
 
@@ -44,13 +46,15 @@ NULLS = {
 }
 
 
-def render_report(analysis: Analysis) -> str:
+def render_report(analysis: Analysis, realised: Outcome | None = None) -> str:
     """Render the self-contained report.
 
     Parameters
     ----------
     analysis
         Result of `tasktransfer.analyze`.
+    realised
+        What was trained on recommendations from it, where that was done: a section of its own.
 
     Returns
     -------
@@ -70,6 +74,7 @@ def render_report(analysis: Analysis) -> str:
         # the page runs this one script and loads nothing, whatever the names in it are
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         payload=Markup(json_in_html(build_payload(analysis))),
+        realised=None if realised is None else realised_words(realised),
         **_words(analysis),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -34,12 +35,16 @@ class ItemSet:
         return f"{slug(self.task)}-{self.split}-{self.n_items}-{self.digest[:12]}"
 
 
+Mixed = tuple[tuple[ItemSet, int], ...]  # the first so many of each
+
+
 class ItemSets(NamedTuple):
-    """The items of all sources and targets of a study."""
+    """The items of all sources, targets and mixtures of a study."""
 
     supplies: Mapping[str, Supply]
     sources: Mapping[str, ItemSet]
     targets: Mapping[str, ItemSet]
+    mixtures: Mapping[str, Mixed]
     missing: tuple[str, ...]  # what is not on this machine, and what gets it
 
 
@@ -61,9 +66,10 @@ def find_item_sets(study: Study, *, here_only: bool) -> ItemSets:
     finder = _Finder(study, here_only)
     sources = finder.find("train", study.sources)
     targets = finder.find("test", study.targets)
+    mixtures = {name: finder.mixed(name) for name in study.mixtures}
     if finder.faults:
         raise InputError("\n".join(dict.fromkeys(finder.faults)))
-    return ItemSets(finder.supplies, sources, targets, finder.told())
+    return ItemSets(finder.supplies, sources, targets, mixtures, finder.told())
 
 
 class _Finder:
@@ -74,6 +80,7 @@ class _Finder:
         self.supplies: dict[str, Supply] = {}
         self.faults: list[str] = []
         self.absent: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
+        self.found: dict[tuple[str, str, int | None], ItemSet] = {}
 
     def told(self) -> tuple[str, ...]:
         """What is not here; the test items of a benchmark in one sentence, since one command gets them."""
@@ -91,16 +98,42 @@ class _Finder:
         """The items of each task."""
         found = {}
         for name in names:
-            absent = self._missing(name, split) if self.here_only else None
-            if absent:
-                self.absent.setdefault((split, benchmark_of(closed_name(name))), []).append((name, absent))
-                found[name] = self._expected(name, split)
-                continue
             try:
-                found[name] = self._at_hand(name, split)
+                found[name] = self._items(name, split)
             except InputError as error:
                 self.faults.append(str(error))
         return found
+
+    def mixed(self, name: str) -> Mixed:
+        """The items of a mixture, by task in the order of the alphabet: the same mixture is told the same way.
+
+        They are the first of what a source of the same name is trained on, where that holds enough.
+        """
+        found = []
+        for task, n_items in sorted(self.study.mixtures[name].items()):
+            try:
+                found.append((self._enough(task, n_items), n_items))
+            except InputError as error:
+                self.faults.append(f"mixtures.{name}: {error}")
+        return tuple(found)
+
+    def _enough(self, task: str, n_items: int) -> ItemSet:
+        if n_items <= self.study.items.source:
+            with suppress(InputError):  # the task holds fewer than a source has, which may be enough
+                return self._items(task, "train")
+        return self._items(task, "train", n_items)
+
+    def _items(self, name: str, split: str, n_items: int | None = None) -> ItemSet:
+        """The items of a task: so many, or as many as the study says."""
+        key = (name, split, n_items)
+        if key not in self.found:
+            absent = self._missing(name, split) if self.here_only else None
+            if absent:
+                told = self.absent.setdefault((split, benchmark_of(closed_name(name))), [])
+                told += [(name, absent)] * ((name, absent) not in told)
+            of_task = self._expected if absent else self._at_hand
+            self.found[key] = of_task(name, split, n_items)
+        return self.found[key]
 
     def _places(self, name: str) -> dict[str, Path | None]:
         """A benchmark's local copy and a task's training folder."""
@@ -112,17 +145,17 @@ class _Finder:
     def _missing(self, name: str, split: str) -> str | None:
         return missing(name, self.study.place_of(name), splits=(split,), **self._places(name))
 
-    def _expected(self, name: str, split: str) -> ItemSet:
+    def _expected(self, name: str, split: str, n_items: int | None) -> ItemSet:
         """What a benchmark is known to hold, or what was asked for, of items that are not here."""
         closed = closed_name(name)
         expected = expected_items(closed) if benchmark_of(closed) else None
         asked = self.study.items.source if split == "train" else self.study.items.target
         there = expected.n_items if expected and split == "test" else None
-        n_items = min(filter(None, (asked, there)), default=0)
+        n_items = n_items or min(filter(None, (asked, there)), default=0)
         has_options = closed == name and (expected.has_options if expected else True)
         return ItemSet(name, split, n_items, "not here", has_options, "")
 
-    def _at_hand(self, name: str, split: str) -> ItemSet:
+    def _at_hand(self, name: str, split: str, n_items: int | None) -> ItemSet:
         if name not in self.supplies:
             video = self.study.video
             self.supplies[name] = open_task(
@@ -134,7 +167,7 @@ class _Finder:
                 **self._places(name),
             )
         supply = self.supplies[name]
-        n_items = self._count(supply, split)
+        n_items = n_items or self._count(supply, split)
         digest = supply.digest(split, n_items)
         has_options = bool(supply.draw(split, 1)[0].choices)
         return ItemSet(name, split, n_items, digest, has_options, supply.label_version)

@@ -1,4 +1,4 @@
-"""What a cell is trained on: the items of its source, or those of a control.
+"""What a cell is trained on: the items of its source, those of a mixture, or those of a control.
 
 A control is trained on an equal mix of all sources with the items and steps of a finetune, drawn by its seed.
 
@@ -40,14 +40,18 @@ def lessons(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.SeedSeque
     vlm
         The untouched model.
     cell
-        A finetune or a control.
+        A finetune, a mixture or a control.
     loading
         Gives items, encoded and as they are.
     seed
         Decides which items go into the mix and what random answers are.
     """
     if cell.control is None:
-        return loading.prompts(cell, cell.training[0])
+        return [
+            prompt
+            for items, count in zip(cell.training, cell.counts, strict=True)
+            for prompt in loading.prompts(cell, items)[:count]
+        ]
     random = np.random.default_rng(seed)
     found: list[Prompt] = []
     counts = equal_parts(cell.n_items, len(cell.training))

@@ -116,6 +116,8 @@ class Loading:
         """Whether images must go through the vision tower each time: what it makes of them depends on the cell."""
         if cell.method and cell.method.changes_vision:
             return True
+        if cell.merged and any(map(self.needs_pixels, cell.merged.parts)):
+            return True
         if cell.adapter and self.adapter(cell).reaches_pixels:
             return True
         return not self.plan.study.compute.keep_features

@@ -1,6 +1,7 @@
 """A study as cells: what is to be done, each known by what decides its result.
 
-A cell is one finetune, one control, an adapter that is there already, or the untouched model. Its key is a
+A cell is one finetune, one control, one mixture, a merge of adapters, an adapter that is there already, or the
+untouched model. Its key is a
 readable name and a digest of the weights and how they see and compute, the items, the method, the optimisation,
 the seed and the version of this code. Places, engines, devices and numbers of workers are not in it. The answers
 of a cell to one target by one scorer are a shard with a digest of its own, so that a target that is added is only
@@ -13,16 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tasktransfer.study.item_sets import ItemSet, find_item_sets
+from tasktransfer.study.item_sets import ItemSet, ItemSets, find_item_sets
 from tasktransfer.study.names import digest_of, slug
-from tasktransfer.study.spec import Method, ModelChoice, Optimisation, Study
+from tasktransfer.study.spec import Merge, Method, ModelChoice, Optimisation, Study
 from tasktransfer.tasks.supply import Supply
 
-__all__ = ["Adapter", "Cell", "Plan", "Shard", "adapter_places", "make_plan"]
+__all__ = ["Adapter", "Cell", "Merged", "Plan", "Shard", "adapter_places", "make_plan"]
 
 SCHEMA = 2  # raise when the same cell would give another result
 
-Kind = Literal["base", "finetune", "control"]
+Kind = Literal["base", "finetune", "control", "mixture"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,28 @@ class Adapter:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """Adapters of other cells put together."""
+
+    parts: tuple[Cell, ...]
+    weights: tuple[float, ...]
+    how: str
+    density: float
+
+    @property
+    def weight_of(self) -> dict[str, float]:
+        """The weight of each source."""
+        return {part.source: weight for part, weight in zip(self.parts, self.weights, strict=True)}
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One model to have: untouched, finetuned here or elsewhere, or finetuned as a control."""
+    """One model to have: untouched, finetuned here or elsewhere, on one source or several, or merged."""
 
     label: str  # the model column: the model's name, with that of the variant behind it
     model: str
     kind: Kind
-    source: str  # the task, or the name of the control; empty for the untouched model
+    source: str  # the task, or the name of the control or mixture; empty for the untouched model
     seed: int | None
     control: str | None
     training: tuple[ItemSet, ...]  # items of each source that goes in; none for the untouched model
@@ -66,6 +82,8 @@ class Cell:
     adapter: Adapter | None
     digest: str
     shards: tuple[Shard, ...]
+    counts: tuple[int, ...] = ()  # how many of each of `training`, from the first on; none where they are drawn
+    merged: Merged | None = None
 
     @property
     def key(self) -> str:
@@ -167,11 +185,11 @@ def make_plan(
         key: Adapter(place, (adapter_digests or {})[place]) for key, place in adapter_places(study).items()
     }
     makers = [
-        _Maker(study, model, variant, model_digests[model], found.targets, adapters)
+        _Maker(study, model, variant, model_digests[model], found, adapters)
         for model in study.models
         for variant in [*study.variants] or [""]
     ]
-    cells = [cell for maker in makers for cell in maker.cells(found.sources)]
+    cells = [cell for maker in makers for cell in maker.cells()]
     return Plan(study, tuple(cells), found.supplies, model_digests, found.missing)
 
 
@@ -184,7 +202,7 @@ class _Maker:
         model: str,
         variant: str,
         weights: str,
-        targets: Mapping[str, ItemSet],
+        items: ItemSets,
         adapters: Mapping[tuple[str, str, int], Adapter],
     ) -> None:
         chosen = study.variants.get(variant)
@@ -194,17 +212,18 @@ class _Maker:
         self.optimisation = chosen.optimisation if chosen else study.optimisation
         self.sees = _sees(study.models[model], weights)
         self.quantised = self.method.kind == "qlora"
-        self.targets, self.adapters = targets, adapters
+        self.items, self.adapters = items, adapters
 
-    def cells(self, sources: Mapping[str, ItemSet]) -> list[Cell]:
-        """The untouched model, the finetunes by source and seed, what is trained already, the controls."""
+    def cells(self) -> list[Cell]:
+        """The untouched model, the finetunes by source and seed, what is trained already, controls, mixtures."""
         found = [self._cell("base", "", None)]
-        for items in sources.values():
-            found += self._over_seeds("finetune", items.task, training=(items,))
+        for items in self.items.sources.values():
+            found += self._over_seeds("finetune", items.task, training=(items,), counts=(items.n_items,))
         for (name, model, seed), adapter in self.adapters.items():
             if model == self.model:
                 found.append(self._cell("finetune", name, seed, adapter=adapter))
-        mix = tuple(sources.values())
+        of_source = {(cell.source, cell.seed): cell for cell in found}
+        mix = tuple(self.items.sources.values())
         for control in self.study.controls:
             found += self._over_seeds("control", control, control=control, training=mix)
         for control in self.study.per_source_controls:
@@ -212,6 +231,23 @@ class _Maker:
                 found += self._over_seeds(
                     "control", f"{control}: {items.task}", control=control, training=(items,)
                 )
+        for name, parts in self.items.mixtures.items():
+            training, counts = zip(*parts, strict=True)
+            found += self._over_seeds("mixture", name, training=training, counts=counts)
+        for name, merge in self.study.merges.items():
+            found += self._merges(name, merge, of_source)
+        return found
+
+    def _merges(self, name: str, merge: Merge, of_source: Mapping[tuple[str, int | None], Cell]) -> list[Cell]:
+        """One for each seed of which all parts are there."""
+        found = []
+        weights = sorted(merge.of.items())
+        for seed in self.study.seeds:
+            parts = [of_source.get((source, seed)) for source, _ in weights]
+            there = tuple(part for part in parts if part is not None)
+            if len(there) == len(parts):
+                merged = Merged(there, tuple(weight for _, weight in weights), merge.how, merge.density)
+                found.append(self._cell("mixture", f"merge-{merge.how}: {name}", seed, merged=merged))
         return found
 
     def _over_seeds(self, kind: Kind, source: str, **how: Any) -> list[Cell]:
@@ -225,11 +261,19 @@ class _Maker:
         *,
         control: str | None = None,
         training: tuple[ItemSet, ...] = (),
+        counts: tuple[int, ...] = (),
         adapter: Adapter | None = None,
+        merged: Merged | None = None,
     ) -> Cell:
         facts: list[Any] = [SCHEMA, self.sees, self.quantised]
         if adapter:
             facts += ["adapter", adapter.digest]
+        elif merged:
+            parts = [(part.digest, weight) for part, weight in zip(merged.parts, merged.weights, strict=True)]
+            facts += ["merge", merged.how, merged.density, parts, seed]
+        elif kind == "mixture":
+            shares = [(part.task, part.digest, count) for part, count in zip(training, counts, strict=True)]
+            facts += ["mixture", shares, seed, self.method.model_dump(), self.optimisation.model_dump()]
         elif training:
             items = [(part.task, part.digest) for part in training]
             how = [self.method.model_dump(), self.optimisation.model_dump()]
@@ -243,13 +287,15 @@ class _Maker:
             seed=seed,
             control=control,
             training=training,
-            n_items=self.study.items.source if training else 0,
+            n_items=sum(counts) or (self.study.items.source if training else 0),
             method=self.method if training else None,
             optimisation=self.optimisation if training else None,
             quantised=self.quantised,
             adapter=adapter,
             digest=digest,
-            shards=tuple(shard for target in self.targets.values() for shard in self._shards(target, digest)),
+            shards=tuple(shard for items in self.items.targets.values() for shard in self._shards(items, digest)),
+            counts=counts,
+            merged=merged,
         )
 
     def _shards(self, items: ItemSet, cell_digest: str) -> list[Shard]:

@@ -204,13 +204,17 @@ def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int) -
 
 
 def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int) -> Iterator[Outcome]:
-    """Items first, since every cell needs them; then the cells."""
+    """Items first, since every cell needs them; then the cells; at last what is merged of them."""
     gpus = plan.study.compute.gpus
     if workers == gpus == 1:
         yield from do_here(Workshop(plan, store), jobs)
         return
     log = store.root / "workers.log"
-    yield from do_in_processes(store.root, jobs, workers=workers, log=log, gpus=gpus)
+    merges = {cell.key for cell in plan.cells if cell.merged}
+    for last in (False, True):
+        some = [job for job in jobs if (job.key in merges) == last]
+        if some:
+            yield from do_in_processes(store.root, some, workers=workers, log=log, gpus=gpus)
 
 
 def _item_jobs(plan: Plan, store: Store, missing: Sequence[Cell]) -> list[Job]:

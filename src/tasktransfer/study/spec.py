@@ -20,6 +20,7 @@ __all__ = [
     "Compute",
     "Evaluation",
     "ItemCounts",
+    "Merge",
     "Method",
     "ModelChoice",
     "Optimisation",
@@ -35,6 +36,8 @@ FUNCTION = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\s/\\=]([^/\\=\x00-\x1f]*[^\s/\\=])?$")]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Weight = Annotated[float, Field(gt=0)]
 Control = Literal["format-only", "shuffled", "no-image"]
 Benchmark = Literal["blink", "vsi_bench"]
 
@@ -143,6 +146,19 @@ class Video(_Part):
     strict: bool = False
 
 
+class Merge(_Part):
+    """Adapters of sources, put together without training, each with a weight.
+
+    ``cat`` is exactly the weighted sum of what the adapters add. ``linear`` sums their two factors instead, which
+    adds products of one adapter's with another's; ``ties`` and ``dare`` prune each factor to the share `density`
+    before that. In a file `of` may name a mixture: the weights are the shares of its items.
+    """
+
+    of: dict[Name, Weight] = Field(min_length=1)
+    how: Literal["linear", "cat", "ties", "dare_linear", "dare_ties"] = "linear"
+    density: float = Field(default=0.5, gt=0, le=1)
+
+
 class Variant(_Part):
     """The study's method and optimisation with some values changed."""
 
@@ -165,6 +181,10 @@ class Study(_Part):
         Folders of the items that a benchmark's task is trained on.
     adapters
         Sources that are trained already: a PEFT folder, ``{model}`` and ``{seed}`` in it are filled in.
+    mixtures
+        Sources of several tasks: so many items of each.
+    merges
+        Adapters of sources, put together and asked without training.
     """
 
     name: Name
@@ -181,6 +201,8 @@ class Study(_Part):
     data_seed: Seed = 0
     controls: tuple[Control, ...] = ()
     per_source_controls: tuple[Control, ...] = ()
+    mixtures: dict[Name, Annotated[dict[Name, Count], Field(min_length=1)]] = {}
+    merges: dict[Name, Merge] = {}
     method: Method = Method()
     optimisation: Optimisation = Optimisation()
     variants: dict[Name, Variant] = {}

@@ -220,6 +220,8 @@ class Store:
             "source": cell.source, "seed": cell.seed,
             "control": cell.control, "n_items": cell.n_items, "digest": cell.digest,
             "sources": [items.task for items in cell.training],
+            "items_of_each": list(cell.counts),
+            "merged": cell.merged.weight_of if cell.merged else None,
             "adapter": cell.adapter.digest if cell.adapter else None,
             "method": cell.method.model_dump() if cell.method else None,
             "optimisation": cell.optimisation.model_dump() if cell.optimisation else None,

@@ -17,10 +17,12 @@ from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.models.toy import EMBEDDED
 from tasktransfer.study.marks import Fault, Marked, Place, read_marked, set_value
 from tasktransfer.study.spec import (
+    CONTROLS,
     FUNCTION,
     Compute,
     Evaluation,
     ItemCounts,
+    Merge,
     Method,
     ModelChoice,
     Optimisation,
@@ -50,6 +52,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "datasets.*": HubDataset,
     "datasets.*.columns": Columns,
     "models.*": ModelChoice,
+    "merges.*": Merge,
     "variants.*": Variant,
     "variants.*.method": Method,
     "variants.*.optimisation": Optimisation,
@@ -126,6 +129,8 @@ def _filled(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         for key, place in places.items():
             if isinstance(place, str) and not (part == "tasks" and _FUNCTION.fullmatch(place)):
                 places[key] = str((folder / Path(place).expanduser()).resolve())
+    for key, merge in _mapping(filled, "merges").items():
+        filled["merges"][key] = _with_shares(merge, _mapping(filled, "mixtures"))
     variants = _mapping(filled, "variants")
     for key, variant in variants.items():
         if isinstance(variant, dict) or variant is None:
@@ -145,6 +150,14 @@ def _with_absolute_folder(dataset: dict[str, Any], folder: Path) -> dict[str, An
     if isinstance(name, str) and (name.startswith((".", "/", "~")) or (folder / name).is_dir()):
         return dataset | {"dataset": str((folder / Path(name).expanduser()).resolve())}
     return dataset
+
+
+def _with_shares(merge: Any, mixtures: dict[str, Any]) -> Any:
+    """A merge of a mixture with the shares of its items as weights."""
+    mixture = mixtures.get(merge["of"]) if isinstance(merge, dict) and isinstance(merge.get("of"), str) else None
+    if not isinstance(mixture, dict) or not all(type(count) is int and count > 0 for count in mixture.values()):
+        return merge
+    return merge | {"of": {task: count / sum(mixture.values()) for task, count in mixture.items()}}
 
 
 def _merged(study: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
@@ -182,6 +195,7 @@ def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault
             yield Fault(("tasks", name), f"no such folder: {place}")
     for name in _mapping(values, "training"):
         sources = [source for source in _list(values, "sources") if isinstance(source, str)]
+        sources += [str(task) for mixture in _mapping(values, "mixtures").values() for task in _keys(mixture)]
         if name not in {*sources, *map(closed_name, sources)}:
             yield Fault(("training", str(name)), f"is no source of this study{closest(str(name), sources)}")
     for name, choice in _mapping(values, "models").items():
@@ -189,6 +203,31 @@ def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault
         if isinstance(weights, str) and (message := _weights_fault(weights)):
             yield Fault(("models", str(name)), message)
     yield from _adapter_faults(values)
+    yield from _mixture_faults(values, known)
+
+
+def _mixture_faults(values: dict[str, Any], known: Sequence[str]) -> Iterator[Fault]:
+    """Mixtures of tasks that there are not or under names that are taken; merges of what is no adapter."""
+    sources, mixtures = _list(values, "sources"), _mapping(values, "mixtures")
+    kinds = {"source": sources, "adapter": _mapping(values, "adapters"), "control": CONTROLS}
+    for name, parts in mixtures.items():
+        for kind, taken in kinds.items():
+            if name in taken:
+                yield Fault(("mixtures", str(name)), f"is the name of a {kind} too; choose another")
+        if str(name).startswith((*(f"{control}: " for control in CONTROLS), "merge-")):
+            yield Fault(("mixtures", str(name)), "begins like the name of a control or merge; choose another")
+        for task in _keys(parts):
+            if isinstance(task, str) and closed_name(task) not in known:
+                yield Fault(("mixtures", str(name), task), f"unknown task {task!r}{_nearest(task, known)}")
+    there = [*map(str, sources), *map(str, kinds["adapter"])]
+    for name, merge in _mapping(values, "merges").items():
+        of = merge.get("of") if isinstance(merge, dict) else None
+        if isinstance(of, str) and of not in mixtures:
+            yield Fault(("merges", str(name), "of"), f"no mixture {of!r}{closest(of, list(map(str, mixtures)))}")
+        for task in _keys(of):
+            if task not in there:
+                told = f"{task!r} is no source of this study{closest(str(task), there)}; its adapter is needed"
+                yield Fault(("merges", str(name), "of"), told)
 
 
 def _adapter_faults(values: dict[str, Any]) -> Iterator[Fault]:
@@ -212,10 +251,12 @@ def _adapter_faults(values: dict[str, Any]) -> Iterator[Fault]:
 def _clashes(values: dict[str, Any], given: dict[str, Any]) -> Iterator[Fault]:
     """Values that are right one by one and cannot stand together."""
     sources, adapters = _list(values, "sources"), _mapping(values, "adapters")
-    if not sources and not adapters:
+    mixtures = _mapping(values, "mixtures")
+    if not sources and not adapters and not mixtures:
         yield Fault(("sources",), "is empty; at least one is needed" if "sources" in given else "is missing")
-    if not sources and adapters and "targets" not in given:
-        yield Fault(("targets",), "is missing: there are adapters only, which say no task to be asked")
+    if not sources and (adapters or mixtures) and "targets" not in given:
+        only = "adapters" if adapters else "mixtures"
+        yield Fault(("targets",), f"is missing: there are {only} only, which say no task to be asked")
     for key in ("controls", "per_source_controls"):
         if not sources and _list(values, key):
             yield Fault((key,), "needs sources: a control is trained on their items")
@@ -235,6 +276,8 @@ def _clashes(values: dict[str, Any], given: dict[str, Any]) -> Iterator[Fault]:
         if isinstance(method, dict) and method.get("kind") == "qlora" and shared != 1:
             yield Fault((*place, "kind"), "qlora is trained on one GPU; compute.gpus must be 1")
         if isinstance(method, dict) and method.get("kind") == "full":
+            if _mapping(values, "merges"):
+                yield Fault((*place, "kind"), "full has no adapters, and merges are of adapters; use lora")
             for part in ("projector", "vision"):
                 if method.get(part):
                     yield Fault((*place, part), "full trains the language model alone; use lora for this part")
@@ -244,6 +287,11 @@ def _list(values: dict[str, Any], key: str) -> list[Any]:
     """The list of a key; an empty one where there is something else."""
     found = values.get(key)
     return found if isinstance(found, list) else []
+
+
+def _keys(given: Any) -> list[Any]:
+    """The keys of a mapping; none of anything else."""
+    return list(given) if isinstance(given, dict) else []
 
 
 def _nearest(task: str, known: Sequence[str]) -> str:
@@ -280,6 +328,8 @@ def _type_faults(error: ValidationError, values: dict[str, Any]) -> Iterator[Fau
             continue
         if place == ("targets",) and "targets" not in values:
             continue  # told by its sources
+        if place[0] == "merges" and place[2:] == ("of",) and isinstance(found["input"], str):
+            continue  # told by its mixture
         yield Fault(place, _in_words(found, place))
 
 
@@ -312,7 +362,7 @@ def _in_words(found: Any, place: Place) -> str:
 
 def _keys_at(place: Place) -> list[str]:
     """The accepted keys of the mapping at a place."""
-    name = ".".join("*" if number == 1 and place[0] in {"models", "variants", "datasets"} else str(key)
+    name = ".".join("*" if number == 1 and place[0] in {"models", "variants", "datasets", "merges"} else str(key)
                     for number, key in enumerate(place))  # fmt: skip
     part = _PARTS.get(name, Study if not place else None)
     return list(part.model_fields) if part else []

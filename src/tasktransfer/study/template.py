@@ -60,6 +60,13 @@ optimisation:
   clip: 1
   stop: 1                 # train this share of the steps only, on the schedule of all
 
+# More sources: mixtures of so many items of each task, trained like any source; and merges, which put the sources'
+# adapters together without training (how: linear, cat, which is exact, ties, dare_linear or dare_ties).
+# mixtures:
+#   half-and-half: {toy_relative_depth: 128, toy_jigsaw: 128}
+# merges:
+#   merged-halves: {of: half-and-half, how: cat}        # or weights: {of: {toy_jigsaw: 0.7, ...}}
+
 # Compare ways of training: each variant is the study with some values changed.
 # variants:
 #   lora: {}

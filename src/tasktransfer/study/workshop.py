@@ -17,6 +17,7 @@ import numpy as np
 
 from tasktransfer.models.shards import full_tensor
 from tasktransfer.study.loading import Loading
+from tasktransfer.study.merge import merged_adapters
 from tasktransfer.study.plan import Cell, Plan, Shard
 from tasktransfer.study.ranks import agreed, is_first, together
 from tasktransfer.study.store import Store
@@ -42,6 +43,8 @@ class Outcome(NamedTuple):
     error: str = ""
     fatal: bool = False  # nothing else can succeed either
 
+
+_MIXTURE = 0x6D697874757265
 
 _Learner = tuple[dict[str, Any], Callable[[Path | None], None]]
 
@@ -214,6 +217,8 @@ class Workshop:
         if cell.adapter is not None:
             check_adapter(vlm, Path(cell.adapter.place))
             return saved_lora(vlm, Path(cell.adapter.place))
+        if cell.merged is not None:
+            return merged_adapters(vlm, cell.merged, self.store, seed=cell_seed(cell))
         if cell.method is None:
             return nullcontext()
         folder = self.store.folder(cell)
@@ -223,7 +228,12 @@ class Workshop:
 
 
 def cell_seed(cell: Cell) -> np.random.SeedSequence:
-    """The randomness of a cell: its seed and what it is trained on; not its method, so that variants compare."""
+    """The randomness of a cell: its seed and what it is trained on; not its method, so that variants compare.
+
+    That of mixtures and merges is their seed alone, whatever they are called: they are compared with each other.
+    """
+    if cell.kind == "mixture":
+        return np.random.SeedSequence([cell.seed or 0, _MIXTURE])
     name = hashlib.sha256(f"{cell.control} {cell.source}".encode()).digest()
     return np.random.SeedSequence([cell.seed or 0, int.from_bytes(name[:8], "little")])
 

@@ -1,0 +1,78 @@
+"""The command that trains what is recommended and judges it; it joins those of `tasktransfer.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["add_realise_command"]
+
+
+def add_realise_command(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(realise)
+
+
+def realise(
+    study: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="A study file; `init` writes one.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the study.", show_default=False)],
+    target: Annotated[
+        list[str],
+        typer.Option("--target", metavar="TASK", help="A task to help; may be repeated.", show_default=False),
+    ],
+    budget: Annotated[int, typer.Option(help="Items of each mixture.", show_default=False)],
+    methods: Annotated[
+        str | None, typer.Option(help="Methods, separated by commas; all where not given.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Fresh seeds a mixture; as many as the study has.", show_default=False)
+    ] = None,
+    target_data: Annotated[
+        str, typer.Option(help="with, without or both: may a mixture use the target's own data?")
+    ] = "with",
+    random: Annotated[int, typer.Option(help="Random mixtures.")] = 1,
+    merge: Annotated[
+        str, typer.Option(help="Ways of merging, separated by commas; none for no merges.")
+    ] = "linear,cat",
+    workers: Annotated[int, typer.Option(help="Processes; the results do not depend on it.")] = 1,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the study: --set method.r=16")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show no progress; run.log is written all the same.")
+    ] = False,
+) -> None:
+    """Run a study's grid, train what each method recommends from it, and judge it on items that did not choose."""
+    from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.importers.inputs import read_accuracies
+    from tasktransfer.report.realised_report import save_realised
+    from tasktransfer.report.realised_words import realised_lines
+    from tasktransfer.selection.methods import METHODS
+    from tasktransfer.study.realise import Wish
+    from tasktransfer.study.realise import realise as realise_study
+
+    wish = Wish(
+        tuple(dict.fromkeys(target)),
+        budget,
+        methods=tuple(METHODS) if methods is None else _names(methods),
+        n_seeds=seeds,
+        target_data=target_data,
+        n_random=random,
+        merges=() if merge == "none" else _names(merge),
+    )
+    outcome = realise_study(study, out, wish, workers=workers, overrides=sets or (), quiet=quiet)
+    page = save_realised(outcome, analyze(read_accuracies(out)), out / "realise")
+    for line in realised_lines(outcome):
+        typer.echo(line)
+    for note in outcome.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"\nReport: {page}")
+    if outcome.failed:
+        typer.echo(f"{len(outcome.failed)} cells failed; `tasktransfer status {out}` tells why", err=True)
+        raise typer.Exit(1)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
