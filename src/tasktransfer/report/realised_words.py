@@ -34,11 +34,11 @@ def realised_lines(outcome: Outcome) -> list[str]:
     """What came out, method by method; wins and losses alike."""
     realised, _, targets, methods = outcome.judgement
     lines = [_against(row) for row in methods.itertuples() if row.method != "direct"]
-    held, held_with = realised["held"].mean(), realised["held_with_error"].mean()
-    distinct = len(realised.drop_duplicates(["target", "mixture"]))
+    distinct = realised.drop_duplicates(["target", "mixture"])
+    held, held_with = distinct["held"].mean(), distinct["held_with_error"].mean()
     lines.append(
         f"Predicted intervals hold {held:.0%} of the realised values, {held_with:.0%} with the error of these "
-        f"({len(realised)} choices, {distinct} different mixtures and targets)."
+        f"({len(distinct)} different pairs of mixture and target)."
     )
     lines.append(
         f"Taking the mixture of the highest prediction costs {_points(targets['regret_at_1'].mean())} against the "

@@ -136,7 +136,8 @@ class _Counter:
         """Operations of a finetune."""
         assert cell.method is not None
         assert cell.optimisation is not None
-        length = sum(map(self._tokens, cell.training)) / len(cell.training)
+        counts = cell.counts or (1,) * len(cell.training)
+        length = sum(n * self._tokens(items) for n, items in zip(counts, cell.training, strict=True)) / sum(counts)
         each = flops_per_token(
             self.row,
             context=round(length / 2),

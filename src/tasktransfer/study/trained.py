@@ -53,7 +53,8 @@ def _check(store: Store, cell: Cell, base: Cell) -> Check:
     flag = ""
     if cell.kind == "finetune":
         flag = "no self-transfer" if accuracy <= baseline else ""
-        flag = "loss did not fall" if last >= _FELL * first else flag
+    if cell.kind in ("finetune", "mixture") and last >= _FELL * first:
+        flag = "loss did not fall"
     maps = _maps(store, cell)
     return Check(cell.label, cell.kind, cell.source, cell.seed_text, first, last, baseline, accuracy, maps, flag)
 
@@ -93,7 +94,7 @@ def unhelped(checks: Iterable[Check]) -> list[str]:
         if check.flag:
             flagged.setdefault(check.flag, []).append(f"{check.source} (seed {check.seed})")
     return [
-        f"{flag}: {len(names)} finetunes say nothing about transfer: {', '.join(names[:6])}"
+        f"{flag}: {len(names)} cells say nothing about transfer: {', '.join(names[:6])}"
         f"{f' and {len(names) - 6} more' if len(names) > 6 else ''}"
         for flag, names in flagged.items()
     ]
