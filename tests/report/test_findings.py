@@ -23,8 +23,7 @@ def test_findings_of_the_paper(published):
     assert "answer format" in effect.explanation
     assert "No clique is larger than both nulls give" in found
     assert found["Personas that hold in every model"].text == (
-        "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD. With a probability of at least .9 in each: donor SC; "
-        "sponge RD."
+        "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD. With a probability of at least .9 in each: donor SC."
     )
     assert "3B, MR: 36 of 48" in found["Some cells are a constant answer"].text
     decided = found["105 of 468 transfers between tasks are decided"]
