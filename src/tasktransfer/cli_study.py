@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tasktransfer.study.plan import Plan
     from tasktransfer.study.spec import Study
+    from tasktransfer.tables import Accuracies
 
 __all__ = ["add_study_commands", "run_and_report"]
 
@@ -151,11 +152,32 @@ def _report(folder: Path) -> None:
 
     if not (folder / "predictions.parquet").is_file():
         raise InputError(f"{folder}: has no predictions yet")
-    analysis = analyze(read_accuracies(folder))
+    accuracies = read_accuracies(folder)
+    if not (accuracies.table["kind"] == "finetune").any():
+        _tell_rows(accuracies, folder / "report")
+        return
+    analysis = analyze(accuracies)
     page = save_analysis(analysis, folder / "report")
     for finding in find_findings(analysis):
         typer.echo(f"{finding.title}. {finding.text}")
     typer.echo(f"\nReport: {page}")
+
+
+def _tell_rows(accuracies: Accuracies, folder: Path) -> None:
+    """The rows of a study without finetunes, of which there is no matrix."""
+    from tasktransfer.analysis.ceilings import ceiling_table
+    from tasktransfer.analysis.pgf import pgf_table, transfers_table
+    from tasktransfer.report.save import output_folder
+    from tasktransfer.tables import write_csv
+
+    pgf = pgf_table(accuracies.table, ceiling_table(accuracies.table))
+    rows = transfers_table(pgf, items=accuracies.items)
+    with output_folder(folder) as made:
+        write_csv(pgf, made / "pgf.csv")
+        write_csv(rows, made / "transfers.csv")
+    for row in rows.itertuples():
+        typer.echo(f"{row.source} -> {row.target}: gain {100 * row.gain:+.1f} points, PGF {row.pgf_pooled:+.2f}")
+    typer.echo(f"\nNo finetune, so no matrix and no report. Tables: {folder}")
 
 
 def _tell_costs(planned: Plan, tflops: float) -> None:

@@ -188,10 +188,15 @@ def test_a_run_that_is_done_does_nothing(mixed):
     assert written_files(out) == files
 
 
-def test_the_report_of_mixtures_alone(bench, tmp_path):
+def test_a_study_of_mixtures_alone_has_rows_and_no_matrix(bench, tmp_path, capsys):
+    from tasktransfer.analysis.pipeline import analyze
     from tasktransfer.cli_study import run_and_report
+    from tasktransfer.importers.inputs import read_accuracies
 
-    run_and_report(
-        bench / "study.yaml", tmp_path, sets=["sources=[]", "controls=[]", "mixtures={m: {one: 4}}"], quiet=True
-    )
-    assert "mixture" in (tmp_path / "report" / "transfers.csv").read_text()
+    changes = ["sources=[]", "controls=[]", "mixtures={m: {one: 4}}"]
+    run_and_report(bench / "study.yaml", tmp_path, sets=changes, quiet=True)
+    rows = pd.read_csv(tmp_path / "report" / "transfers.csv")
+    assert list(zip(rows["source"], rows["target"], strict=True)) == [("m", "one"), ("m", "two")]
+    assert "m -> one: gain" in capsys.readouterr().out
+    with pytest.raises(InputError, match="there is no finetune, only 'mixture'"):
+        analyze(read_accuracies(tmp_path))

@@ -166,6 +166,11 @@ def _as_accuracies(given: Accuracies | pd.DataFrame) -> Accuracies:
     missing = [column for column in ACCURACY_COLUMNS if column not in accuracies.table]
     if missing:
         raise InputError(f"missing column {quoted(missing)}; read_accuracies(path) makes the table analyze takes")
+    if not (accuracies.table["kind"] == "finetune").any():
+        kinds = quoted(kind for kind in accuracies.table["kind"].unique() if kind != "base")
+        raise InputError(
+            f"there is no finetune, only {kinds}: no matrix to analyze; transfers_table gives the rows"
+        )
     return accuracies
 
 
