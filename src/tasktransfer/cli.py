@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasktransfer.cli_predict import add_predict_command
 from tasktransfer.cli_similarity import add_similarity_command
 from tasktransfer.cli_study import add_study_commands
 from tasktransfer.cli_tasks import add_task_commands
@@ -185,6 +186,7 @@ def import_logs(
 
 
 add_study_commands(app)
+add_predict_command(app)
 add_similarity_command(app)
 add_task_commands(app)
 add_training_commands(app)

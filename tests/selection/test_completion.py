@@ -122,6 +122,6 @@ def test_what_cannot_be_done_is_told():
         complete(given, "aditive")
     with pytest.raises(SettingsError, match="needs side information"):
         complete(given, "side")
+    given.iloc[0, 4] = 0.1
     with pytest.raises(InputError, match="lacks sources"):
-        given.iloc[0, 4] = 0.1
         complete(given, "side", side={"few": given.iloc[:3]})

@@ -34,7 +34,11 @@ def planned(bench, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("foretold")
     shutil.copytree(bench / "model", folder / "model")
-    for name, items in {"one": colour_items(24), "two": colour_items(24, seed=1), "count": number_items(24)}.items():
+    for name, items in {
+        "one": colour_items(24),
+        "two": colour_items(24, seed=1),
+        "count": number_items(24),
+    }.items():
         write_task(folder / name, items)
     write_task(folder / "tested", colour_items(8, seed=2), splits=("test",))
     (folder / "study.yaml").write_text(STUDY)
@@ -193,9 +197,7 @@ def test_a_study_that_only_takes_early_steps_is_told(planned):
 def test_the_fit_is_the_penalised_optimum():
     """Two options and one feature: the slope of the loss has one root, found by another method."""
     x = np.array([1.0, 2.0, -0.5, 0.7, 1.5, 0.2])
-    items = OptionItems(
-        [np.zeros(2)] * 6, [np.array([[value], [-value]]) for value in x], [0, 0, 0, 1, 0, 1]
-    )
+    items = OptionItems([np.zeros(2)] * 6, [np.array([[value], [-value]]) for value in x], [0, 0, 0, 1, 0, 1])
     sign = np.array([1, 1, 1, -1, 1, -1])
     size = float((x**2).mean())
     optima = [

@@ -2,28 +2,28 @@
 
     y_ij = mean + source_i + target_j + <side_ij, beta> + low-rank_ij + rest_ij        off the diagonal
 
-=============== ====================================================================================================
+=============== ============================================================================================
 method          what is fitted
-=============== ====================================================================================================
+=============== ============================================================================================
 ``target mean`` mean + target_j, shrunken
 ``source mean`` mean + source_i, shrunken
 ``additive``    both: all that can be known of a cell without looking at the pair
 ``low-rank``    the additive fit, and what is left of it by soft-thresholded singular values [1]_
 ``side``        the additive fit and a regression on what is known of every pair, such as gradients
 ``side+low``    all of it
-=============== ====================================================================================================
+=============== ============================================================================================
 
-y is PGF where positive and -log(1 - PGF) where negative (`even_scale`): losses have no bound, and a few of them would
-be all that least squares fits. Every shrinkage is chosen by cross-validation on the measured cells. A richer part is
-taken only where its error is lower by more than one standard error, so that noise is left alone [2]_. A source or
-target without any measured cell gets the mean of the others.
+y is PGF where positive and -log(1 - PGF) where negative (`even_scale`): losses have no bound, and a few of them
+would be all that least squares fits. Every shrinkage is chosen by cross-validation on the measured cells. A richer
+part is taken only where its error is lower by more than one standard error, so that noise is left alone [2]_. A
+source or target without any measured cell gets the mean of the others.
 
 Shape letters: S sources, T targets, C measured cells.
 
 References
 ----------
-.. [1] Mazumder, Hastie and Tibshirani, "Spectral regularization algorithms for learning large incomplete matrices",
-   JMLR 11, 2010.
+.. [1] Mazumder, Hastie and Tibshirani, "Spectral regularization algorithms for learning large incomplete
+   matrices", JMLR 11, 2010.
 .. [2] Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd edition 2009, section 7.10.
 """
 
@@ -41,7 +41,7 @@ from tasktransfer.errors import InputError, SettingsError, closest
 __all__ = ["METHODS", "Completion", "complete", "even_scale", "pgf_scale"]
 
 METHODS = ("target mean", "source mean", "additive", "low-rank", "side", "side+low")
-_SHRINKAGES = (0.0, 0.3, 1.0, 3.0, 10.0)  # of an effect, in cells of the mean that it is pulled to
+_SHRINKAGES = (0.0, 0.5, 2.0, 8.0)  # of an effect, in cells of the mean that it is pulled to
 _THRESHOLDS = (0.8, 0.5, 0.3, 0.2, 0.1)  # of the largest singular value
 _FOLDS = 5
 _ITERATIONS = 60
@@ -154,7 +154,7 @@ def _linear_fits(method: str, extra_FST: np.ndarray) -> Iterator[tuple[str, Fit]
     none = (np.inf,)
     sources = none if method == "target mean" else _SHRINKAGES
     targets = none if method == "source mean" else _SHRINKAGES
-    sides = (np.inf, 30.0, 3.0, 0.3) if len(extra_FST) else none
+    sides = (np.inf, 10.0, 1.0) if len(extra_FST) else none
     for of_side, of_sources, of_targets in product(sides, sources, targets):
         told = f"shrinkage {of_sources:g} of sources, {of_targets:g} of targets"
         told += f", {of_side:g} of side information" if of_side < np.inf else ""
@@ -206,7 +206,7 @@ class _LowRank:
         fit_ST = self.linear(y_ST)
         known = ~np.isnan(y_ST)
         left_ST = np.where(known, y_ST - fit_ST, 0.0)
-        size = np.linalg.norm(left_ST, 2)
+        size = float(np.linalg.norm(left_ST, 2))
         low_ST = np.zeros_like(left_ST)
         for _ in range(_ITERATIONS):
             u, values, v = np.linalg.svd(np.where(known, left_ST, low_ST), full_matrices=False)

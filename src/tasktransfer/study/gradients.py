@@ -1,20 +1,20 @@
 """Transfer foretold from gradients at the untouched model, in the directions of LoRA; nothing is trained.
 
-A fresh adapter adds (alpha / r) B A to a map, with A random and B = 0. Nothing depends on A there, and the gradient
-of the answer loss L is that with respect to B alone. With g_i that gradient on the items of task i:
+A fresh adapter adds (alpha / r) B A to a map, with A random and B = 0. Nothing depends on A there, and the
+gradient of the answer loss L is that with respect to B alone. With g_i that gradient on the items of task i:
 
-=========== ========================================================================================================
+=========== ================================================================================================
 column      what it says
-=========== ========================================================================================================
+=========== ================================================================================================
 inner       <g_i, g_j>: what one small step of plain descent on i takes off the loss of j [1]_
 cosine      the same without the lengths
 sign_inner  <sign g_i, g_j>: the same for the first step of Adam, by which adapters are trained here (ours)
-first_order inner times the sum of the learning rates, as a share of L_j: at most 1, as PGF is; its order is to be
-            read, not its size, since training leaves the range of a first step
+first_order inner times the sum of the learning rates, as a share of L_j: at most 1, as PGF is; its order is to
+            be read, not its size, since training leaves the range of a first step
 linear      the model is replaced by its first-order expansion: the logits of the options of an item move by
-            <phi, w>, w is fitted to the items of i by penalised logistic regression, and the share of the missing
-            probability of the right option that j gains is its PGF (the manner of [2]_ and [3]_)
-=========== ========================================================================================================
+            <phi, w>, w is fitted to the items of i by penalised logistic regression, and the share of the
+            missing probability of the right option that j gains is its PGF (the manner of [2]_ and [3]_)
+=========== ================================================================================================
 
 Of [2]_ and [3]_ are the expansion and the regression on projected gradients; ours are the directions (B alone at
 B = 0, several draws of A stacked as one adapter of that many times the rank, so that one pass serves all), the
@@ -118,9 +118,11 @@ def estimate_transfer(
     import pandas as pd
 
     if n_items < 2 or draws < 1:
-        raise SettingsError(f"n_items is {n_items} and draws {draws}; accepted are whole numbers from 2 and from 1")
+        raise SettingsError(
+            f"n_items is {n_items} and draws {draws}; accepted are whole numbers from 2 and from 1"
+        )
     loading = Loading(plan, store)
-    whole = {}  # of each model and variant one finetune that goes all the way
+    whole: dict[str, Cell] = {}  # of each model and variant one finetune that goes all the way
     for cell in plan.cells:
         if cell.kind == "finetune" and cell.method and cell.optimisation and cell.optimisation.stop == 1:
             whole.setdefault(cell.label, cell)
@@ -263,7 +265,7 @@ def mean_gradient(
 
 
 def option_gradients(vlm: Vlm, weights: Sequence[Any], prompt: Prompt) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits ``(K,)`` of an item's options and the gradient ``(K, P)`` of each, less their mean over the options."""
+    """Logits ``(K,)`` of an item's options and the gradient ``(K, P)`` of each, less the mean of them."""
     import torch
 
     states_LH = hidden_states(vlm, pad(vlm, [prompt]))[0]
