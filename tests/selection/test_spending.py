@@ -19,7 +19,7 @@ def transfers(rows):
     p_value = 2 * stats.norm.sf(frame["gain"].abs() / error)
     decided = frame["verdict"] != "undecided"
     return frame.assign(
-        model="m", kind="finetune", n_items=100, p_value=p_value, q_value=np.where(decided, 0.01, 0.5)
+        model="m", kind="finetune", n_items=100, df=np.inf, p_value=p_value, q_value=np.where(decided, 0.01, 0.5)
     )
 
 

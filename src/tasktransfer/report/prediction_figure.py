@@ -18,7 +18,7 @@ _BASELINES = ("random", "target mean", "source mean", "additive")
 _PANELS = {
     "spearman": "rank correlation",
     "spearman_interaction": "of the interactions",
-    "regret_1": "regret of the first choice",
+    "regret_1": "regret of first choice",
 }
 _COLOURS = {"all": look.INK, "cells": "#7A1F8A", "sources": "#009E73"}
 _MARKERS = ("o", "D", "s", "^")

@@ -2,17 +2,17 @@
 
     v(S', K')   = se_seeds^2 S / S' + se_items^2 K / K'          variance of a cell's gain after the spending
     gain'       ~ N(gain, v(S, K) - v(S', K'))                         what it may be estimated as then
-    decided     |gain'| > z sqrt(v')   or   |gain'| + z_m sqrt(v') < margin
+    decided     |gain'| > t sqrt(v')   or   |gain'| + t_m sqrt(v') < margin
 
 with S seeds and K items now. A seed of a source serves its whole row, an item of a target its whole column, and
 the next best is bought until the budget is spent: greedily, by expected decisions a unit. For seeds up to eight at
-once are looked at, since the first alone may decide nothing. z is where the false discovery rate stands now, z_m
-that of two one-sided tests (`tasktransfer.analysis.uncertainty`).
+once are looked at, since the first alone may decide nothing. t is where the false discovery rate stands now, t_m
+that of two one-sided tests (`tasktransfer.analysis.uncertainty`), with the cell's degrees of freedom, which grow
+as its seeds do.
 
-The gain is taken as it was estimated, which makes the expectation somewhat high for cells that look best by luck,
-and degrees of freedom are taken as many. Where seeds tell nothing yet (one seed) their variance is assumed to be
-that of the items. More items of a target are asked of every model anew: a sample of another size is another sample
-to `run`.
+The gain is taken as it was estimated, which makes the expectation high for cells that look best by luck. Where
+seeds tell nothing yet (one seed) their variance is assumed to be that of the items. More items of a target are
+asked of every model anew: a sample of another size is another sample to `run`.
 
 Ranking: the questions are instead, of each target, whether its best source is better than each other that is not
 surely worse.
@@ -60,6 +60,7 @@ class _Questions:
     items: list[float] = field(default_factory=list)  # variance now
     target: list[str] = field(default_factory=list)
     margin: list[float] = field(default_factory=list)  # NaN where there is none
+    df: list[float] = field(default_factory=list)
 
     def add(self, name: str, cells: Sequence[_Cell], gain: float, margin: float) -> None:
         self.name.append(name)
@@ -68,6 +69,7 @@ class _Questions:
         self.items.append(sum(cell.of_items for cell in cells))
         self.target.append(cells[0].target)
         self.margin.append(margin)
+        self.df.append(min(cell.df for cell in cells))
 
 
 class _Cell(NamedTuple):
@@ -77,6 +79,7 @@ class _Cell(NamedTuple):
     of_seeds: float
     of_items: float
     n_seeds: float
+    df: float
 
 
 def propose(
@@ -130,7 +133,7 @@ def propose(
     questions = _questions(finetunes, decide, threshold, margin)
     if not questions.name:
         raise InputError("no cell with a known error is undecided: there is nothing left to decide")
-    spender = _Spender(questions, threshold, stats.norm.ppf(confidence))
+    spender = _Spender(questions, threshold, 1 - confidence)
     if unit == "cells":
         return _buy_seeds(spender, sources, budget, cells_per_seed)
     n_items = finetunes.groupby("target")["n_items"].max()
@@ -138,10 +141,10 @@ def propose(
 
 
 def _threshold(finetunes: pd.DataFrame, level: float) -> float:
-    """|z| from which a cell counts as decided now: the largest p-value that is a discovery, or Bonferroni's."""
+    """p-value up to which a cell counts as decided now: the largest that is a discovery, or Bonferroni's."""
     found = finetunes.loc[finetunes["q_value"] < level, "p_value"]
     least = level / max(int(finetunes["p_value"].notna().sum()), 1)
-    return float(stats.norm.isf(max(float(found.max()) if len(found) else 0.0, least) / 2))
+    return max(float(found.max()) if len(found) else 0.0, least)
 
 
 def _questions(finetunes: pd.DataFrame, decide: str, threshold: float, margin: float) -> _Questions:
@@ -160,7 +163,7 @@ def _questions(finetunes: pd.DataFrame, decide: str, threshold: float, margin: f
         for cell in cells:
             gap = best.gain - cell.gain
             error = np.sqrt(best.of_seeds + best.of_items + cell.of_seeds + cell.of_items)
-            if cell is not best and gap <= threshold * error:
+            if cell is not best and gap <= stats.t.isf(threshold / 2, min(best.df, cell.df)) * error:
                 questions.add(f"{prefix}{best.source} or {cell.source} → {target}", [best, cell], gap, np.nan)
     return questions
 
@@ -170,14 +173,16 @@ def _cell(row: Mapping[str, float | str]) -> _Cell:
     n_seeds = float(row["n_seeds"])
     if n_seeds < 2 or np.isnan(of_seeds):
         of_seeds = of_items
-    return _Cell(str(row["source"]), str(row["target"]), float(row["gain"]), of_seeds, of_items, n_seeds)
+    df = float(row["df"]) if row["df"] == row["df"] else np.inf
+    return _Cell(str(row["source"]), str(row["target"]), float(row["gain"]), of_seeds, of_items, n_seeds, df)
 
 
 class _Spender:
     """Expected decisions for any spending."""
 
-    def __init__(self, questions: _Questions, threshold: float, one_sided: float) -> None:
-        self.questions, self.threshold, self.one_sided = questions, threshold, one_sided
+    def __init__(self, questions: _Questions, threshold: float, level: float) -> None:
+        self.questions, self.threshold, self.level = questions, threshold, level
+        self.df = np.array(questions.df)
         self.gain = np.array(questions.gain)
         self.items = np.array(questions.items)
         self.margin = np.array(questions.margin)
@@ -192,9 +197,14 @@ class _Spender:
         after = of_seeds + self.items / np.array([larger.get(target, 1.0) for target in self.target])
         moves = np.sqrt(np.maximum(self.now - after, 0.0))
         error = np.sqrt(after)
+        grown = [
+            np.mean([(s + more_seeds.get(i, 0)) / s for i, (_, s) in row.items()]) for row in self.questions.seeds
+        ]
+        df = self.df * np.array(grown)
+        least, one_sided = stats.t.isf(self.threshold / 2, df), stats.t.isf(self.level, df)
         with np.errstate(divide="ignore", invalid="ignore"):
-            up, down = ((sign * self.gain - self.threshold * error) / moves for sign in (1, -1))
-            inside = self.margin - self.one_sided * error
+            up, down = ((sign * self.gain - least * error) / moves for sign in (1, -1))
+            inside = self.margin - one_sided * error
             within = stats.norm.cdf((inside - self.gain) / moves) - stats.norm.cdf((-inside - self.gain) / moves)
             found = stats.norm.cdf(up) + stats.norm.cdf(down) + np.where(inside > 0, within, 0.0)
         return np.asarray(np.where(moves > 1e-12, np.clip(np.nan_to_num(found), 0, 1), 0.0))
