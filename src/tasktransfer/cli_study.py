@@ -54,8 +54,24 @@ def plan(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Tell what is finished there.")] = None,
     sets: Sets = None,
     tflops: Annotated[float, typer.Option(help="Rate that a device keeps up, for the hours.", min=0.1)] = 200.0,
+    next_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--next",
+            metavar="BUDGET",
+            help="Propose the seeds (12cells) or items (20000items) that decide most, from what is in --out.",
+        ),
+    ] = None,
+    decide: Annotated[
+        str, typer.Option(help="With --next: decide verdicts, or the ranking of sources.")
+    ] = "verdicts",
 ) -> None:
     """Check a study, list its cells, what is missing and what it will cost; nothing is computed or fetched."""
+    if next_budget is not None:
+        from tasktransfer.cli_predict import propose_next
+
+        propose_next(study, out, next_budget, decide=decide, sets=sets or ())
+        return
     from tasktransfer.study.run import plan_study
     from tasktransfer.study.study_file import load_study
 
