@@ -223,4 +223,7 @@ class Study(_Part):
 
 def study_text(study: Study) -> str:
     """A study as YAML, for one that was made in Python."""
-    return str(yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False))
+    told = study.model_dump(mode="json", exclude_defaults=True)
+    if study.variants:  # whole: what a variant leaves out is taken from the study
+        told["variants"] = {name: variant.model_dump(mode="json") for name, variant in study.variants.items()}
+    return str(yaml.safe_dump(told, sort_keys=False))
