@@ -199,14 +199,17 @@ def _tell_rows(accuracies: Accuracies, folder: Path) -> None:
 def _tell_costs(planned: Plan, tflops: float) -> None:
     """Memory, disk and hours of the models whose checkpoint is known."""
     from tasktransfer.study.estimate import estimates
+    from tasktransfer.study.progress import duration
 
     for cost in estimates(planned, tflops=tflops):
         whence = "counted from the pictures" if cost.counted else "pictures of the usual size assumed"
         typer.echo(
-            f"{cost.model}: {cost.memory:.0f} GB on a device, {cost.disk:.0f} GB of disk; {cost.training:.1f} h "
-            f"to train {cost.n_trained} cells and {cost.asking:.1f} h to ask, on one device at {tflops:g} TFLOP/s "
-            f"({whence}; an estimate)"
+            f"{cost.model}: {cost.memory:.0f} GB on a device for the heaviest step, {cost.disk:.0f} GB of disk; "
+            f"{duration(3600 * cost.training)} to train {cost.n_trained} cells and {duration(3600 * cost.asking)} "
+            f"to ask, on one device at {tflops:g} TFLOP/s ({whence}; an estimate)"
         )
+        if cost.recomputed < 0.9 * cost.memory:
+            typer.echo(f"  with compute.activation_checkpointing: true, {cost.recomputed:.0f} GB")
         for adapter in cost.adapters:
             typer.echo(f"  {adapter}")
 
