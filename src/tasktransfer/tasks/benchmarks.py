@@ -118,6 +118,10 @@ class Benchmark:
         self.refuse_split(split)
         return len(self.test) if split == "test" else self.train.count(split)
 
+    def promised(self, split: str) -> bool:
+        """Whether a folder was named for a split."""
+        return (self.training if split == "train" else self.data) is not None
+
     def notes(self) -> Sequence[str]:
         """What should be known of the test items, once they are open."""
         return ()
