@@ -28,7 +28,7 @@ __all__ = ["PREDICTION_COLUMNS", "accuracies_from_predictions"]
 
 PREDICTION_COLUMNS = ("source", "seed", "target", "item")
 _ITEM_KEY = [*ACCURACY_KEY, "item"]
-_OPTION = re.compile(r"\(?[A-Za-z]\)?[.:]?|yes|no|true|false|left|right", re.IGNORECASE)
+_OPTION = re.compile(r"\(?[A-Za-z]\)?[.:]?|yes|no|true|false|left|right|\d", re.IGNORECASE)
 _SCORERS = ("likelihood", "generation")
 
 
