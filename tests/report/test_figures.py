@@ -78,7 +78,7 @@ def accuracies(
                         rows.append((model, kind, source, seed, target, n_items, correct))
     frame = pd.DataFrame(rows, columns=[*ACCURACY_COLUMNS[:5], "n_items", "n_correct"])
     frame = frame.assign(accuracy=frame["n_correct"] / n_items, pgf=np.nan, top_share=np.nan, n_choices=np.nan)
-    return frame[list(ACCURACY_COLUMNS)]
+    return frame.assign(top_answer="")[list(ACCURACY_COLUMNS)]
 
 
 def without_gap() -> pd.DataFrame:

@@ -78,7 +78,7 @@ def accuracies(
     frame = frame.assign(
         accuracy=frame["n_correct"] / frame["n_items"], pgf=np.nan, top_share=np.nan, n_choices=np.nan
     )
-    return frame.astype({"n_items": float, "n_correct": float})[list(ACCURACY_COLUMNS)]
+    return frame.assign(top_answer="").astype({"n_items": float, "n_correct": float})[list(ACCURACY_COLUMNS)]
 
 
 @pytest.fixture(scope="module")

@@ -163,6 +163,8 @@ def _as_accuracies(given: Accuracies | pd.DataFrame) -> Accuracies:
     accuracies = Accuracies(given) if isinstance(given, pd.DataFrame) else given
     if not isinstance(accuracies, Accuracies):
         raise InputError(f"analyze takes the result of read_accuracies(...), not {type(given).__name__}")
+    if "top_answer" not in accuracies.table:  # a table made in Python, or by an earlier version
+        accuracies = accuracies._replace(table=accuracies.table.assign(top_answer=""))
     missing = [column for column in ACCURACY_COLUMNS if column not in accuracies.table]
     if missing:
         raise InputError(f"missing column {quoted(missing)}; read_accuracies(path) makes the table analyze takes")
