@@ -13,7 +13,7 @@ import yaml
 import tasktransfer as tt
 from tasktransfer.cli import main
 from tasktransfer.report.recommendation_figure import recommendation_numbers
-from tasktransfer.report.recommendation_files import save_recommendation
+from tasktransfer.report.recommendation_files import recommendation_lines, save_recommendation
 from tasktransfer.tables import write_csv
 from tests.selection.evidence import evidence_of
 from tests.studies import random_counts
@@ -115,3 +115,20 @@ def test_the_figure_shows_what_counts_of_many_tasks(tmp_path):
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / "figures" / "recommendation.csv")["value"].to_frame(), numbers[["value"]]
     )
+
+
+def test_no_task_that_probably_loses_is_dropped_from_the_table():
+    rng = np.random.default_rng(0)
+    few = tt.recommend(evidence_of(rng.normal(0, 0.1, (20, 20))), "t7", 100)
+    told = list(recommendation_lines(few))
+    assert {f"t{n}" for n in range(20)} <= {line.split()[0] for line in told if line}
+    assert not any("more task" in line for line in told)
+    pgf = np.full((60, 60), 0.3)
+    pgf[:, 40:45] = -0.01  # small and certain
+    many = tt.recommend(evidence_of(pgf), "t7", 100)
+    table = list(recommendation_lines(many))
+    table = table[next(n for n, line in enumerate(table) if line.startswith("task ")) :]
+    assert {f"t{n}" for n in range(40, 45)} <= {line.split()[0] for line in table}
+    assert len([line for line in table if line.startswith("t") and line.endswith((" 0.000", " 1.000"))]) == 25
+    assert "35 more tasks with smaller effects; --out writes all of them" in table
+    assert "+0.30 to" not in "".join(table)  # of no known error no interval

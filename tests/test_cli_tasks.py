@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,10 +106,55 @@ def test_a_hub_dataset_is_described_in_a_file(monkeypatch, capsys, tmp_path):
     )
     status, out, _ = check(monkeypatch, capsys, spec)
     assert (status, "2 options: 6 items; A3 B3" in out) == (0, True)
-    spec.write_text(f"dataset: {tmp_path}\ncolumn: {{question: q}}\n")
+    spec.write_text(f"dataset: {tmp_path}\ncolumn: {{question: q}}\nsplits: {{tset: test}}\n")
     status, _, err = check(monkeypatch, capsys, spec)
     assert status == 2
-    assert "columns: Field required; column: Extra inputs are not permitted" in err
+    assert err.removeprefix("error: ").splitlines() == [
+        f"{spec}: splits.tset: should be 'train' or 'test'",
+        f"{spec}: columns: is missing",
+        f"{spec}: column: unknown key (did you mean 'columns'?)",
+    ]
+
+
+def test_a_split_that_should_be_there_is_a_fault_told_once(monkeypatch, capsys, tmp_path):
+    lines = [{"q": f"Which {n}?", "o": ["x", "y"], "a": "AB"[n % 2]} for n in range(6)]
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "train.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    spec = tmp_path / "mine.yaml"
+    keys = "dataset: ./tables\ncolumns: {question: q, choices: o, answer: a}\n"
+    spec.write_text(keys)  # no split is named: the test items may well be absent
+    status, out, err = check(monkeypatch, capsys, spec)
+    assert (status, err) == (0, "")
+    assert f"test: not looked at. {tables} has no file of split 'test'" in out
+    spec.write_text(keys + "splits: {train: train, test: dev}\n")
+    status, out, err = check(monkeypatch, capsys, spec)
+    assert status == 1
+    assert err.startswith(f"\n1 fault\n  {tables} has no file of split 'dev'")
+    assert "test: not looked at\n" in out
+    (tables / "test-00000-of-00002.jsonl").write_text(json.dumps(lines[0]))
+    spec.write_text(keys)
+    status, out, err = check(monkeypatch, capsys, spec)
+    assert status == 1
+    assert (out + err).count("test-00001-of-00002.jsonl") == 1
+
+
+def test_a_folder_that_is_not_there_may_be_a_hub_dataset(tmp_path):
+    pytest.importorskip("huggingface_hub", reason="asking the Hub needs its client")
+    spec = tmp_path / "mine.yaml"
+    spec.write_text("dataset: tables/nope\ncolumns: {question: q, answer: a}\n")
+    environment = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    told = subprocess.run(
+        [sys.executable, "-m", "tasktransfer.cli", "check-task", str(spec)],
+        env=environment | {"HF_HUB_OFFLINE": "0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert told.stdout == "train: not looked at\ntest: not looked at\n"
+    first, *_, number, fault = told.stderr.splitlines()
+    assert first == f"no folder {tmp_path / 'tables' / 'nope'}; taken as a Hub dataset"
+    assert number == "1 fault"
+    assert fault.startswith("  tables/nope: cannot be had from the Hub (")
+    assert len(told.stderr.splitlines()) == 4
 
 
 def test_what_is_no_task_is_refused(monkeypatch, capsys, tmp_path):

@@ -37,9 +37,10 @@ def test_a_set_is_built_and_its_leaks_are_told(source, tmp_path):
     card = json.loads((out / "card.json").read_text())
     assert f"3 items in {out}; left out: {card['removed']['near_evaluation_images']} near" in result.stderr
     assert len(read_folder_task(out).draw("train", 3)) == 3
-    again = build("blink_art_style", "--from", source, "--out", out, "--items", 3)
+    assert "warning" not in result.stderr
+    again = build("blink_art_style", "--from", source, "--out", out, "--items", 3, "--against", leaked)
     assert again.returncode == 2
-    assert again.stderr == f"error: {out}: is there already; name another folder or remove it\n"
+    assert again.stderr.endswith(f"\nerror: {out}: is there already; name another folder or remove it\n")
 
 
 def test_a_wrong_source_is_one_short_message(tmp_path):
@@ -50,3 +51,18 @@ def test_a_wrong_source_is_one_short_message(tmp_path):
         in result.stderr
     )
     assert "Traceback" not in result.stderr
+
+
+def test_a_set_that_nothing_was_held_against_says_so(source, tmp_path):
+    out = tmp_path / "art"
+    result = build("blink_art_style", "--from", source, "--out", out, "--items", 3, "--quiet")
+    assert result.returncode == 0
+    assert result.stderr == "warning: nothing is held against the evaluation images; --against DIR does\n"
+    assert json.loads((out / "card.json").read_text())["against"] is None
+
+
+def test_the_task_without_a_builder_is_not_taken_for_another(tmp_path):
+    result = build("blink_iq_test", "--from", tmp_path, "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert "BLINK's IQ Test has no builder; there are 'blink_art_style', " in result.stderr
+    assert "did you mean" not in result.stderr

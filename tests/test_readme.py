@@ -50,7 +50,7 @@ def test_commands_of_a_section_run_in_order(commands, workplace):
         subprocess.run(arguments, cwd=workplace, check=True, capture_output=True)
         if "--out" in arguments:
             out = workplace / arguments[arguments.index("--out") + 1]
-            assert out.is_file() if out.suffix else list(out.rglob("summary.json"))
+            assert out.is_file() if out.suffix else list(out.rglob("*.json"))
 
 
 def test_python_runs(workplace):

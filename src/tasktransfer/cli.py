@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasktransfer.cli_predict import add_predict_command
 from tasktransfer.cli_realise import add_realise_command
 from tasktransfer.cli_selection import add_selection_commands
 from tasktransfer.cli_similarity import add_similarity_command
@@ -189,6 +190,7 @@ def import_logs(
 add_study_commands(app)
 add_realise_command(app)
 add_selection_commands(app)
+add_predict_command(app)
 add_similarity_command(app)
 add_task_commands(app)
 add_training_commands(app)

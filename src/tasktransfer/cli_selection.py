@@ -97,10 +97,10 @@ def recommend(
         settings=settings,
         confidence=confidence,
     )
+    fragment = save_recommendation(found, out) if out is not None else None
     for line in recommendation_lines(found):
         typer.echo(line)
-    if out is not None:
-        fragment = save_recommendation(found, out)
+    if fragment is not None:
         typer.echo(f"\nWritten to {out}; {fragment} goes into a study file")
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tasktransfer.errors import quoted
+
 __all__ = ["add_similarity_command"]
 
 
@@ -35,6 +37,7 @@ def similarity(
     seed: Annotated[int, typer.Option(help="Seed of the relabellings of sources.")] = 0,
 ) -> None:
     """Compare LoRA adapters by the cosine of what they add to the weights, and with transfer."""
+    from tasktransfer.importers.adapters import elsewhere_trained
     from tasktransfer.importers.inputs import split_name
     from tasktransfer.report.similarity_tables import (
         measure_similarity,
@@ -43,6 +46,9 @@ def similarity(
         similarity_lines,
     )
 
+    if left := [name for text in inputs for name in elsewhere_trained(split_name(text)[1])]:
+        told = "was not trained by this run" if len(left) == 1 else "were not trained by this run"
+        typer.echo(f"note: {quoted(left)} {told} and {'is' if len(left) == 1 else 'are'} left out", err=True)
     adapters = named_adapters(inputs)
     if results is None and len(inputs) == 1:
         own = split_name(inputs[0])[1] / "predictions.parquet"

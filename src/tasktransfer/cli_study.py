@@ -54,8 +54,24 @@ def plan(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Tell what is finished there.")] = None,
     sets: Sets = None,
     tflops: Annotated[float, typer.Option(help="Rate that a device keeps up, for the hours.", min=0.1)] = 200.0,
+    next_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--next",
+            metavar="BUDGET",
+            help="Propose the seeds (12cells) or items (20000items) that decide most, from what is in --out.",
+        ),
+    ] = None,
+    decide: Annotated[
+        str, typer.Option(help="With --next: decide verdicts, or the ranking of sources.")
+    ] = "verdicts",
 ) -> None:
     """Check a study, list its cells, what is missing and what it will cost; nothing is computed or fetched."""
+    if next_budget is not None:
+        from tasktransfer.cli_predict import propose_next
+
+        propose_next(study, out, next_budget, decide=decide, sets=sets or ())
+        return
     from tasktransfer.study.run import plan_study
     from tasktransfer.study.study_file import load_study
 
@@ -183,14 +199,17 @@ def _tell_rows(accuracies: Accuracies, folder: Path) -> None:
 def _tell_costs(planned: Plan, tflops: float) -> None:
     """Memory, disk and hours of the models whose checkpoint is known."""
     from tasktransfer.study.estimate import estimates
+    from tasktransfer.study.progress import duration
 
     for cost in estimates(planned, tflops=tflops):
         whence = "counted from the pictures" if cost.counted else "pictures of the usual size assumed"
         typer.echo(
-            f"{cost.model}: {cost.memory:.0f} GB on a device, {cost.disk:.0f} GB of disk; {cost.training:.1f} h "
-            f"to train {cost.n_trained} cells and {cost.asking:.1f} h to ask, on one device at {tflops:g} TFLOP/s "
-            f"({whence}; an estimate)"
+            f"{cost.model}: {cost.memory:.0f} GB on a device for the heaviest step, {cost.disk:.0f} GB of disk; "
+            f"{duration(3600 * cost.training)} to train {cost.n_trained} cells and {duration(3600 * cost.asking)} "
+            f"to ask, on one device at {tflops:g} TFLOP/s ({whence}; an estimate)"
         )
+        if cost.recomputed < 0.9 * cost.memory:
+            typer.echo(f"  with compute.activation_checkpointing: true, {cost.recomputed:.0f} GB")
         for adapter in cost.adapters:
             typer.echo(f"  {adapter}")
 

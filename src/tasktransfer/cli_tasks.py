@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasktransfer.errors import InputError
-
 if TYPE_CHECKING:
+    from tasktransfer.tasks.hub_dataset import HubDataset
     from tasktransfer.tasks.inspection import SplitLook, TaskLook
     from tasktransfer.tasks.supply import Supply
 
@@ -47,8 +46,9 @@ def check_task(
     for line in _lines(look):
         typer.echo(line)
     if look.faults:
-        typer.echo(f"\n{len(look.faults)} faults", err=True)
-        for fault in look.faults:
+        faults = look.faults
+        typer.echo(f"\n{len(faults)} fault{'s' * (len(faults) > 1)}", err=True)
+        for fault in faults:
             typer.echo(f"  {fault}", err=True)
         raise typer.Exit(1)
 
@@ -60,28 +60,20 @@ def _opened(task: str, data: Path | None, training: Path | None, frames: int) ->
         return open_task(task, data=data, training=training, frames=frames)
     path = Path(task)
     if path.suffix in {".yaml", ".yml"}:
-        return open_task(path.stem, _hub_dataset(path), data=data)
+        return open_task(path.stem, _dataset(path, data), data=data)
     if path.is_dir() or ":" in task:
         return open_task(path.name, task)
     return open_task(task)  # tells the nearest name
 
 
-def _hub_dataset(path: Path) -> Any:
-    """The dataset that a file describes; a folder in it is relative to the file's, as in a study."""
-    import yaml
-    from pydantic import ValidationError
+def _dataset(path: Path, data: Path | None) -> HubDataset:
+    from tasktransfer.tasks.dataset_file import read_dataset_file
 
-    from tasktransfer.tasks.hub_dataset import HubDataset
-
-    try:
-        source = HubDataset.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
-        raise InputError(f"{path}: {told}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    folder = path.parent / Path(source.dataset).expanduser()
-    return source.model_copy(update={"dataset": str(folder.resolve())}) if folder.is_dir() else source
+    source = read_dataset_file(path)
+    if source.folder is None and data is None:
+        folder = (path.parent / source.dataset).resolve()
+        typer.echo(f"no folder {folder}; taken as a Hub dataset", err=True)
+    return source
 
 
 def _lines(look: TaskLook) -> Iterator[str]:
@@ -89,7 +81,7 @@ def _lines(look: TaskLook) -> Iterator[str]:
         yield f"{split.split}: {split.n_items} items"
         yield from _split_lines(split)
     for split_name, reason in look.absent.items():
-        yield f"{split_name}: not looked at. {reason}"
+        yield f"{split_name}: not looked at" + ("" if reason in look.faults else f". {reason}")
     if len(look.splits) > 1:
         shared = len(look.leaks) or "none"
         yield f"images of test items among the training images: {shared} with the same pixels"

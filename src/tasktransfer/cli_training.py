@@ -39,6 +39,8 @@ def build_train(
     progress = Progress(Path(os.devnull), quiet=quiet)
     if against:
         progress.tell("hashing the evaluation images")
+    else:
+        typer.echo("warning: nothing is held against the evaluation images; --against DIR does", err=True)
     progress.plan(items)
     built = build_training_set(
         task,

@@ -58,7 +58,8 @@ ACCURACY_COLUMNS = (
     "accuracy",  # [0, 1]; NaN is a hole
     "pgf",  # as reported by the input, NaN when the input holds accuracies
     "top_share",  # share of the most frequent predicted answer; NaN without items
-    "n_choices",  # distinct right answers seen; NaN without items
+    "top_answer",  # the most frequent predicted answer; empty without items
+    "n_choices",  # distinct right letters, or yes and no, seen; NaN without items and where answers are open
 )
 PGF_COLUMNS = (
     *ACCURACY_KEY,

@@ -15,6 +15,7 @@ from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.importers.inputs import read_accuracies
+from tasktransfer.report.findings import find_findings
 from tests.studies import accuracies_of, count_rows, random_counts
 
 BLINK_TWO = ["Jigsaw", "Multi-view_Reasoning"]
@@ -269,3 +270,19 @@ def test_simulated_accuracies_are_those_of_the_truth():
     true = study.truth.set_index(["source", "target"])["pgf"]
     assert np.abs(found - true.reindex(found.index)).max() < 0.12
     assert (found - true.reindex(found.index)).mean() == pytest.approx(0, abs=0.01)
+
+
+def test_a_task_asked_openly_has_neither_letters_nor_chance(tmp_path):
+    rows = []
+    for source, predicted in (("", "1111"), ("a", "1211")):
+        rows += [("m", source, "b (open)", str(k), "1212"[k], p, p == "1212"[k]) for k, p in enumerate(predicted)]
+        rows += [("m", source, "c", str(k), "ABAB"[k], "A", "ABAB"[k] == "A") for k in range(4)]
+    columns = ["model", "source", "target", "item", "answer", "predicted", "correct"]
+    pd.DataFrame(rows, columns=columns).assign(seed="0").to_csv(tmp_path / "p.csv", index=False)
+    found = analyze(read_accuracies(tmp_path / "p.csv").table)
+    told = found.diagnostics.set_index(["target", "check"])["message"]
+    assert ("b (open)", "baseline_at_chance") not in told.index
+    assert told["c", "baseline_at_chance"] == "the baseline of 50.0% stands against a chance of 50.0%"
+    assert told["c", "baseline_constant"] == "1 of 1 baselines score exactly as a constant answer (50.0%: A)"
+    assert told["b (open)", "baseline_constant"].endswith("(50.0%: 1)")
+    assert not [f for f in find_findings(found) if "letter" in f.title + f.text and "throughout" in f.title]

@@ -31,6 +31,7 @@ from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.shrinkage import _even_scale, _pgf_scale, plausible_matrices
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.analysis.transferability import aggregate_transfer
+from tasktransfer.errors import InputError
 from tasktransfer.importers.inputs import read_accuracies
 
 
@@ -311,12 +312,11 @@ def test_the_order_of_the_tasks_moves_no_draw(study):
     pd.testing.assert_frame_equal(one[columns], other[columns])
 
 
-def test_controls_alone_have_no_structure(study):
+def test_controls_alone_have_no_matrix(study):
     like = study.table[study.table["kind"] != "base"].assign(kind="control")
     base = study.table[study.table["kind"] == "base"]
-    analysis = analyze(study._replace(table=pd.concat([base, like], ignore_index=True), items=None))
-    assert analysis.aggregates.empty
-    assert len(analysis.controls) == 0
+    with pytest.raises(InputError, match="there is no finetune, only 'control'"):
+        analyze(study._replace(table=pd.concat([base, like], ignore_index=True), items=None))
 
 
 def test_self_transfer_is_no_edge_in_any_draw(study):

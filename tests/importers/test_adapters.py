@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasktransfer.errors import InputError
-from tasktransfer.importers.adapters import layer_factors, read_adapter, run_adapters
+from tasktransfer.importers.adapters import elsewhere_trained, layer_factors, read_adapter, run_adapters
 from tests.adapters import random_factors, write_adapter
 
 CONFIGS = {
@@ -145,4 +145,20 @@ def test_finished_adapters_of_a_run(tmp_path):
     ]
     write_cell(tmp_path, "zero")
     with pytest.raises(InputError, match="one and zero are two adapters of one model, source and seed"):
+        run_adapters(tmp_path)
+
+
+def test_cells_of_an_earlier_study_are_left_out(tmp_path):
+    for name in ("before", "now"):
+        write_cell(tmp_path, name)
+    write_cell(tmp_path, "theirs", source="theirs", adapter="0123")
+    write_cell(tmp_path, "theirs-before", source="gone", adapter="0123")
+    for name in ("theirs", "theirs-before"):  # only asked: neither trained nor kept
+        (tmp_path / "cells" / name / "trained.json").unlink()
+    (tmp_path / "cells.json").write_text(json.dumps(["now", "theirs"]))
+    [found] = run_adapters(tmp_path)
+    assert found.file.parent.parent.name == "now"
+    assert elsewhere_trained(tmp_path) == ["theirs"]
+    (tmp_path / "cells.json").write_text("{")
+    with pytest.raises(InputError, match="its cells cannot be read"):
         run_adapters(tmp_path)

@@ -23,8 +23,7 @@ def test_findings_of_the_paper(published):
     assert "answer format" in effect.explanation
     assert "No clique is larger than both nulls give" in found
     assert found["Personas that hold in every model"].text == (
-        "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD. With a probability of at least .9 in each: donor SC; "
-        "sponge RD."
+        "Donor SC; pirate FC; sponge VS, RD, RR; sieve FD. With a probability of at least .9 in each: donor SC."
     )
     assert "3B, MR: 36 of 48" in found["Some cells are a constant answer"].text
     decided = found["105 of 468 transfers between tasks are decided"]
@@ -52,6 +51,19 @@ def test_harm_and_holes_are_said(tmp_path):
     gone = frame[~((frame["source"] == "t0") & (frame["target"] == "t1"))]
     found = {f.title: f for f in find_findings(analyze(accuracies_of(gone, tmp_path)))}
     assert "1 of 9" in found["The matrix has holes"].text
+
+
+def test_what_did_not_move_is_called_neither_helped_nor_harmed(tmp_path):
+    base = [40, 50, 60]
+    still = count_rows(base, np.tile(base, (3, 1)))
+    found = titles(analyze(accuracies_of(still, tmp_path)))
+    assert found[0] == "Nothing changed: no finetune moved another task"
+    assert "The strongest transfers" not in found
+    up = np.tile(base, (3, 1))
+    up[0, 1] += 5
+    strongest = {f.title: f for f in find_findings(analyze(accuracies_of(count_rows(base, up), tmp_path)))}
+    assert strongest["The strongest transfers"].text == "most helped t0 → t1 (+0.10)."
+    assert "The mean transfer to other tasks is positive" in strongest
 
 
 def test_model_names_are_written_as_given(tmp_path):

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
-from tasktransfer.analysis import pipeline
+from tasktransfer.analysis import structure_tables
 from tasktransfer.analysis.ceilings import available_ceilings
 from tasktransfer.analysis.chance import CliqueChance, clique_chance
 from tasktransfer.analysis.cliques import find_cliques
@@ -48,7 +48,7 @@ ITEMS = {"Visual_Similarity": 135, "Art_Style": 117, "Jigsaw": 150}
 def few_draws() -> Iterator[None]:
     """The page shows what the nulls gave; how many draws that took is another test's business."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "clique_chance", partial(clique_chance, n_draws=99))
+        patch.setattr(structure_tables, "clique_chance", partial(clique_chance, n_draws=99))
         yield
 
 
@@ -897,7 +897,7 @@ def test_the_best_source_of_each_target_is_told(study: Analysis) -> None:
 def test_two_hundred_tasks_open_and_work(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from selenium.webdriver import ActionChains
 
-    monkeypatch.setattr(pipeline, "clique_chance", lambda *_, **__: CliqueChance(0, np.nan, np.nan, 0))
+    monkeypatch.setattr(structure_tables, "clique_chance", lambda *_, **__: CliqueChance(0, np.nan, np.nan, 0))
     names = [f"task {i:03d}" for i in range(200)]
     analysis = analyze(accuracies(["m"], names, names, seeds=("x",), holes=0.02))
     written = render_report(analysis)

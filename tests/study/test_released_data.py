@@ -105,3 +105,30 @@ def test_the_hours_are_those_of_a_hand_count(tmp_path, monkeypatch):
     by_hand = 4 * 2.77e9 * tokens / 100e12 / 3600  # layers without embeddings
     assert cost.training == pytest.approx(by_hand, rel=0.1)
     assert cost.n_trained == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (
+            "{weights: Qwen/Qwen2.5-VL-3B-Instruct, max_tiles: 4}",
+            r"models\.m\.max_tiles: is not a setting of Qwen2_5",
+        ),
+        ("{weights: toy, max_tiles: 4}", "accepted are min_pixels and max_pixels"),
+        ("{weights: llava-hf/llava-1.5-7b-hf, max_pixels: 9}", "it has none of this kind"),
+        ("{weights: OpenGVLab/InternVL3-1B-hf, frame_seconds: 1}", "frames of a video as images only"),
+    ],
+)
+def test_settings_that_a_family_does_not_have_are_told_by_plan(choice, told, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    text = f"name: one\nmodels: {{m: {choice}}}\nsources: [toy_jigsaw]\nseeds: [0]\n"
+    with pytest.raises(InputError, match=told):
+        plan_study(check_study(text), here_only=True)
+
+
+def test_an_id_that_nothing_is_known_of_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    text = "name: one\nmodels: {m: OpenGVLab/InternVL3-2B}\nsources: [toy_jigsaw]\nseeds: [0]\n"
+    plan = plan_study(check_study(text), here_only=True)
+    assert "did you mean 'OpenGVLab/InternVL3-2B-hf'?" in plan.missing[0]
+    assert list(estimates(plan)) == []

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasktransfer.errors import OutputError, SettingsError
+from tasktransfer.importers.adapters import run_adapters
 from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.study.lock import locked
 from tasktransfer.study.run import resume_study, run_study
@@ -144,6 +145,7 @@ def test_an_edited_study_keeps_what_was_there(bench, reference, tmp_path, capsys
     assert (out / "study.yaml").read_text() == edited.read_text()
     assert [path.read_text() for path in (out / "earlier").iterdir()] == [(bench / "study.yaml").read_text()]
     assert table_bytes(out) != table_bytes(reference)
+    assert len(run_adapters(out)) == 3  # of the six that lie there
     run_study(bench / "study.yaml", out, quiet=True)
     assert table_bytes(out) == table_bytes(reference)
 

@@ -169,3 +169,8 @@ def test_the_template_shows_the_defaults():
 def test_a_study_survives_its_own_text():
     study = check_study(GOOD + "variants: {full: {method: {kind: full}}}")
     assert check_study(study_text(study)) == study
+
+
+def test_a_study_made_in_python_is_the_same_when_it_is_read_back():
+    study = check_study(GOOD + "method: {r: 4}\nvariants:\n  wide: {method: {r: 8}}\n  as-is: {}\n")
+    assert check_study(study_text(study)) == study

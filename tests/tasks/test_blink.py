@@ -112,10 +112,18 @@ def test_training_items_come_from_a_folder_and_need_no_benchmark(tmp_path):
         task.draw("train", 13)
     undivided = open_task(JIGSAW, training=write_training(tmp_path / "plain", named=False))
     assert undivided.available("train") == 12
-    with pytest.raises(InputError, match="tasktransfer build-train blink_jigsaw --from DIR --out DIR"):
+    with pytest.raises(InputError) as unnamed:
         open_task(JIGSAW).draw("train", 1)
-    with pytest.raises(InputError, match=r"nowhere is no folder; BLINK has none; make them with"):
-        open_task(JIGSAW, training=tmp_path / "nowhere").draw("train", 1)
+    command = "tasktransfer build-train blink_jigsaw --from COCO_2017_DIR --out"
+    assert str(unnamed.value) == (
+        "blink_jigsaw: no folder of training items is named; BLINK has none; make them from COCO 2017, training "
+        f"images: {command} DIR --against BLINK_DIR; and name it in the study: training: {{blink_jigsaw: DIR}}"
+    )
+    nowhere, copy = tmp_path / "nowhere", tmp_path / "BLINK"
+    with pytest.raises(InputError) as named:
+        open_task(JIGSAW, data=copy, training=nowhere).draw("train", 1)
+    assert str(named.value).endswith(f"training images: {command} {nowhere} --against {copy}")
+    assert "has no builder; name a folder of your own" in missing("blink_iq_test", data=copy)
 
 
 def test_hidden_answers_are_refused(tmp_path):

@@ -143,7 +143,9 @@ def wrong(n, **cells):
 
 
 FAULTS = {
-    "outside the options": (wrong(4, label="D"), "row 5, item k4: the answer is 'D', which is no letter of"),
+    "outside the options": (
+        wrong(4, label="D"), "item k4: the answer is 'D', which is no letter, number or text of its options"),
+    "read otherwise": (wrong(4, label="red"), "item k4: the answer is 'red', which is no letter of its options"),
     "no answer": (wrong(4, label=""), "row 5, item k4: the answer is empty"),
     "one option": (wrong(4, options=["red"]), "row 5, item k4: has one option only"),
     "an empty option": (wrong(4, options=["red", ""]), "row 5, item k4: option 'B' is empty"),

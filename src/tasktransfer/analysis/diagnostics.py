@@ -35,11 +35,11 @@ DIAGNOSTIC_COLUMNS = (
     "message",
 )
 CHECKS = {
-    "constant_answer": "The score is that of answering one letter throughout (registered answer counts, or the "
+    "constant_answer": "The score is that of one answer throughout (a letter by registered answer counts, or the "
     "predicted answers themselves); for a target, in a quarter of its "
     "off-diagonal runs or more.",
     "baseline_at_chance": "The untouched model stands at or below chance (mean over seeds).",
-    "baseline_constant": "The untouched model scores, with some seed, exactly as one letter throughout would.",
+    "baseline_constant": "The untouched model scores, with some seed, exactly as one answer throughout would.",
     "baseline_drift": "The untouched model scores differently from seed to seed.",
     "weak_gap": "One item is worth 0.05 PGF or more: the gap is 20 items or fewer.",
     "empty_gap": "In one of a hundred draws of the items or more, less than one item lies between baseline and "
@@ -58,10 +58,10 @@ SAME_WAY_SHARE = 0.9
 
 
 def constant_answers(accuracies: pd.DataFrame) -> pd.Series:
-    """For each row the letter whose constant answer gives its count, empty where none does or none is known.
+    """For each row the answer that gives its count if given throughout, empty where none does or none is known.
 
-    From items: ``?`` where one answer was given throughout. From counts: the registered answer counts of the
-    task, used only when they add up to the row's number of items.
+    From items: the answer that was given throughout, a letter or, asked openly, a number or words. From counts:
+    the registered answer counts of the task, used only when they add up to the row's number of items.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def constant_answers(accuracies: pd.DataFrame) -> pd.Series:
     for row in accuracies.itertuples():
         task = find_task(row.target)
         if not np.isnan(row.top_share):
-            told.append("?" if row.top_share == 1 else "")
+            told.append((row.top_answer or "?") if row.top_share == 1 else "")
         elif task is None or np.isnan(row.n_correct) or row.n_items != task.n_items:
             told.append(np.nan)
         else:

@@ -192,7 +192,11 @@ def _draw_items(
 
 
 def _from_counts(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracies after and before as an assumed discordance lets them vary; no variation without item counts."""
+    """Accuracies after and before as an assumed discordance lets them vary; no variation without item counts.
+
+    Runs that agree with one another as much as with the baseline have gains whose errors are half in common: that
+    of the baseline, and that all of them find the same items hard.
+    """
     after, before = rows["accuracy"].to_numpy(dtype=float), rows["baseline"].to_numpy(dtype=float)
     n_items, gain = rows["n_items"].to_numpy(dtype=float), rows["gain"].to_numpy(dtype=float)
     counted = n_items > 1
@@ -203,10 +207,13 @@ def _from_counts(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.
         slope = np.nan_to_num(np.where(before < 1, up / (1 - before), 0)) + np.where(before > 0, down / before, 0)
     of_base = before * (1 - before) / n_items
     alone = np.maximum((discordance - gain**2) / n_items - slope**2 * of_base, 0)
-    base_D1 = random.of_target.standard_normal((n_draws, 1))
+    common = np.clip((discordance - gain**2) / n_items / 2 - slope**2 * of_base, 0, alone)
+    base_D1, hard_D1 = random.of_target.standard_normal((2, n_draws, 1))
     moved_DC = base_D1 * np.sqrt(of_base)
     before_DC = np.clip(before + moved_DC, 0, 1)
-    change_DC = gain - slope * moved_DC + np.sqrt(alone) * random.normal(n_draws)
+    change_DC = (
+        gain - slope * moved_DC + np.sqrt(common) * hard_D1 + np.sqrt(alone - common) * random.normal(n_draws)
+    )
     return before_DC + np.where(np.isnan(after), 0, change_DC), before_DC
 
 

@@ -35,6 +35,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,9 @@ _WIDTHS = np.array([0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])  # of y
 _PSEUDO_CELLS = np.array([1.0, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])  # of the Dirichlet prior, by width
 _CHAINS = 50  # fewer for large matrices, which tell more of their prior
 _CELLS_AT_A_TIME = 400_000  # of all chains
+_CELLS_OF_A_DRAW = (
+    4_000  # a step of a matrix of so many is drawn from once; of larger ones more often, up to ten times
+)
 _FIRST_STEPS = 20  # dropped
 _EVERY = 2  # step is kept
 _LEAST_ERROR = 1e-4  # of y; a cell nothing is known of, or that never varied, stays at its value
@@ -86,8 +90,12 @@ def plausible_matrices(
     own_ST = np.maximum(np.nan_to_num(errors.own_ST[here]), _LEAST_ERROR)
     matrix = _Matrix(_even_scale(pgf_ST[here]), present[here], own_ST**2, errors.shared_T[columns] ** 2)
     n_chains = int(np.clip(_CELLS_AT_A_TIME // own_ST.size, 5, _CHAINS))
-    for k, state in enumerate(_walk(matrix, n_chains, -(-n_draws // n_chains), random)):
-        block = np.arange(k * n_chains, min((k + 1) * n_chains, n_draws))
+    n_each = int(np.clip(own_ST.size // _CELLS_OF_A_DRAW, 1, 10))
+    states = _walk(matrix, n_chains, -(-n_draws // (n_chains * n_each)), random)
+    first = 0
+    for state in chain.from_iterable(repeat(state, n_each) for state in states):
+        block = np.arange(first, min(first + n_chains, n_draws))
+        first += n_chains
         true_CST = _pgf_scale(_true_values(matrix, state, random)[: len(block)])
         drawn[np.ix_(block, rows, columns)] = np.where(present[here], true_CST, np.nan)
     return drawn

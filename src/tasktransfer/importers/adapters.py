@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tasktransfer.errors import InputError, quoted
 
-__all__ = ["Adapter", "Factors", "layer_factors", "read_adapter", "run_adapters"]
+__all__ = ["Adapter", "Factors", "elsewhere_trained", "layer_factors", "read_adapter", "run_adapters"]
 
 Factors = tuple[NDArray[np.float64], NDArray[np.float64]]  # A (rank, in) and scale * B (out, rank)
 
@@ -173,27 +173,45 @@ def _places(file: Path) -> tuple[dict[tuple[str, str], tuple[str, tuple[int, ...
 def run_adapters(folder: Path) -> list[Adapter]:
     """The adapters of a run folder, finished cells only, in the order of their names.
 
+    After an edit of the study earlier cells stay in the folder; ``cells.json`` tells which are of the study now.
+
     Raises
     ------
     InputError
         There is none, or two of one model, source and seed.
     """
     found: dict[tuple[str, ...], Adapter] = {}
-    for cell in sorted((folder / "cells").glob("*/cell.json")):
-        if not (cell.parent / "trained.json").is_file() or not (cell.parent / "adapter").is_dir():
+    for cell, facts in _cells(folder):
+        if not (cell / "trained.json").is_file() or not (cell / "adapter").is_dir():
             continue
-        facts = json.loads(cell.read_text(encoding="utf-8"))
         key = (facts["model"], facts["kind"], facts["source"], str(facts["seed"]))
         if key in found:
             raise InputError(
-                f"{folder}: {found[key].file.parent.parent.name} and {cell.parent.name} are two adapters of one "
+                f"{folder}: {found[key].file.parent.parent.name} and {cell.name} are two adapters of one "
                 f"model, source and seed (of an earlier study?); name the folders to compare, NAME=path"
             )
         model, kind, source, seed = key
-        found[key] = read_adapter(cell.parent / "adapter", model=model, kind=kind, source=source, seed=seed)
+        found[key] = read_adapter(cell / "adapter", model=model, kind=kind, source=source, seed=seed)
     if not found:
         raise InputError(f"{folder}: holds no finished adapter (cells/*/adapter); whole finetunes have none")
     return list(found.values())
+
+
+def elsewhere_trained(folder: Path) -> list[str]:
+    """Names of the adapters that a study only asked: they were there before, and are not in its folder."""
+    return list(dict.fromkeys(str(facts["source"]) for _, facts in _cells(folder) if facts.get("adapter")))
+
+
+def _cells(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The cells of the study as it was last run, all there are where ``cells.json`` does not tell."""
+    listed = folder / "cells.json"
+    try:
+        known = set(json.loads(listed.read_text(encoding="utf-8"))) if listed.is_file() else None
+        for path in sorted((folder / "cells").glob("*/cell.json")):
+            if known is None or path.parent.name in known:
+                yield path.parent, json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{folder}: its cells cannot be read ({error})") from error
 
 
 def layer_factors(adapters: Sequence[Adapter]) -> Iterator[tuple[str, list[Factors | None]]]:

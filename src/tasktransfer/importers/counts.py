@@ -111,10 +111,12 @@ def accuracies_from_counts(raw: RawTable, model: str | None, unit: str | None) -
         require_columns(raw, ["accuracy"], "an accuracy table without n_correct")
         frame["accuracy"] = stated
         frame["n_correct"] = _counts_of(frame["accuracy"] * frame["n_items"])
-    if set(ACCURACY_COLUMNS) <= set(raw.frame.columns):  # our own table: what came as PGF only stays so
+    if set(ACCURACY_COLUMNS) - {"top_answer"} <= set(raw.frame.columns):
+        # our own table: what came as PGF only stays so
         frame["pgf"] = np.where(frame["accuracy"].isna(), number_column(raw, "pgf", high=1.0), np.nan)
         for column in ("top_share", "n_choices"):
             frame[column] = number_column(raw, column)
+    frame["top_answer"] = text_column(raw, "top_answer") if "top_answer" in raw.frame else ""
     frame = frame.reindex(columns=list(ACCURACY_COLUMNS))
     return refuse_conflicts(frame, ACCURACY_KEY, ["accuracy", "n_items", "pgf"], raw.name)
 

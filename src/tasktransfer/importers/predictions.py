@@ -5,6 +5,7 @@ Names are kept as categories, a small code a row, so that millions of answers st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from tasktransfer.tables import (
     require_columns,
     text_column,
 )
+from tasktransfer.tasks.open_form import closed_name
 
 __all__ = ["PREDICTION_COLUMNS", "accuracies_from_predictions"]
 
 PREDICTION_COLUMNS = ("source", "seed", "target", "item")
 _ITEM_KEY = [*ACCURACY_KEY, "item"]
+_OPTION = re.compile(r"\(?[A-Za-z]\)?[.:]?|yes|no|true|false|left|right|\d", re.IGNORECASE)
 _SCORERS = ("likelihood", "generation")
 
 
@@ -69,7 +72,7 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     frame["accuracy"] = frame["sum"] / frame["n_items"]
     graded = (keys["score"] % 1 > 0).groupby([keys[name] for name in ACCURACY_KEY], observed=True, sort=False)
     frame["n_correct"] = frame["sum"].where(~graded.any())  # 0.4 + 0.6 is no item right
-    frame["top_share"] = _top_shares(keys)
+    frame["top_share"], frame["top_answer"] = _top_answers(keys)
     frame = frame.reset_index().astype(dict.fromkeys(ACCURACY_KEY, object))
     frame["n_choices"] = frame["target"].map(_choices(keys))
     kept = keys.drop(columns=["predicted", "answer"]).reset_index(drop=True)
@@ -138,24 +141,30 @@ def _row_codes(rows: pd.DataFrame, columns: Iterable[str]) -> pd.Series:
     return pd.Series(codes, index=rows.index)
 
 
-def _top_shares(rows: pd.DataFrame) -> np.ndarray:
-    """Share of the most frequent predicted answer per cell, cells in the order of their first rows.
+def _top_answers(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the most frequent predicted answer per cell, and that answer; cells as they first come.
 
-    NaN where no predicted answer was recorded.
+    NaN and empty where no predicted answer was recorded.
     """
     cells = _row_codes(rows, ACCURACY_KEY)
     named = (rows["predicted"] != "").to_numpy()
     counts = pd.DataFrame({"cell": cells, "predicted": rows["predicted"].cat.codes})[named].value_counts(
         sort=False
     )
-    most = counts.groupby(level="cell").max().reindex(cells.unique())
-    answered = cells.value_counts(sort=False).reindex(cells.unique())
-    return np.asarray(most.to_numpy(dtype=float) / answered.to_numpy())
+    order = cells.unique()
+    most = counts.groupby(level="cell").max().reindex(order)
+    places = counts.sort_values(ascending=False, kind="stable").reset_index().drop_duplicates("cell")
+    codes = places.set_index("cell")["predicted"].reindex(order)
+    names = rows["predicted"].cat.categories
+    answers = np.array(["" if np.isnan(code) else names[int(code)] for code in codes], dtype=object)
+    answered = cells.value_counts(sort=False).reindex(order)
+    return np.asarray(most.to_numpy(dtype=float) / answered.to_numpy()), answers
 
 
 def _choices(rows: pd.DataFrame) -> pd.Series:
-    """Distinct right answers per target; NaN where none were recorded, where every item has its own, or where
-    scores are graded: there is no chance of one in so many.
+    """Distinct right letters per target; NaN where none were recorded, where every item has its own, where scores
+    are graded, or where the answers are neither letters nor yes and no: what is asked openly has no options, and
+    so no chance of one in so many.
     """
     graded = rows.loc[rows["score"] % 1 > 0, "target"].unique()
     pairs = rows.loc[
@@ -163,7 +172,13 @@ def _choices(rows: pd.DataFrame) -> pd.Series:
     ].drop_duplicates()
     targets = pairs.astype(object).groupby("target", sort=False)
     n_answers, n_items = targets["answer"].nunique(), targets["item"].nunique()
-    return n_answers.where(n_answers <= np.maximum(2, n_items / 4)).astype(float)
+    closed = targets["answer"].agg(lambda answers: answers.map(_is_option).all()).astype(bool)
+    asked_openly = pd.Series([closed_name(name) != name for name in closed.index], closed.index, dtype=bool)
+    return n_answers.where(closed & ~asked_openly & (n_answers <= np.maximum(2, n_items / 4))).astype(float)
+
+
+def _is_option(answer: str) -> bool:
+    return _OPTION.fullmatch(answer.strip()) is not None
 
 
 def prediction_files(folder: Path) -> list[Path]:

@@ -158,7 +158,8 @@ def accuracies_from_published(raw: RawTable, model: str | None) -> tuple[pd.Data
 
 
 def _with_counts(column: pd.DataFrame, counts: RecoveredCounts | None) -> pd.DataFrame:
-    rows = column.assign(n_items=np.nan, n_correct=np.nan, accuracy=np.nan, top_share=np.nan, n_choices=np.nan)
+    unknown = dict.fromkeys(("n_items", "n_correct", "accuracy", "top_share", "n_choices"), np.nan)
+    rows = column.assign(**unknown, top_answer="")
     if counts is None:
         return rows
     n_items = counts.n_items
@@ -178,6 +179,7 @@ def _with_counts(column: pd.DataFrame, counts: RecoveredCounts | None) -> pd.Dat
             "n_items": float(n_items),
             "n_correct": np.array(list(counts.baseline_correct.values()), dtype=float),
             "top_share": np.nan,
+            "top_answer": "",
             "n_choices": np.nan,
         }
     )

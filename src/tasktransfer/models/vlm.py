@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,8 @@ def load_model(
     import transformers
     from safetensors import SafetensorError
 
+    # where it is installed it tells of kernels that are missing, also when nothing is in 4 bits
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     found = family_of(folder, family)
     _check_settings(folder, found, dtype, pixels)
     loader = getattr(transformers, found.model_class)

@@ -26,8 +26,9 @@ def constant_answers(analysis: Analysis) -> Iterator[Finding]:
     )
     yield Finding(
         "Some cells are a constant answer",
-        f"Runs that score exactly what one letter throughout would: {listed}.",
-        "Such a cell measures the letter frequencies of the test set, not a skill, however small its seed spread.",
+        f"Runs that score exactly what one answer throughout would: {listed}.",
+        "Such a cell measures how often that answer is right in the test set, not a skill, "
+        "however small its seed spread.",
         "diagnostics",
     )
 
@@ -46,9 +47,9 @@ def baselines(analysis: Analysis) -> Iterator[Finding]:
         )
     if len(constant):
         yield Finding(
-            "Baselines that score as one letter throughout",
+            "Baselines that score as one answer throughout",
             f"With some seed, {_by_model(constant)}.",
-            "A count can meet a letter's by accident; where it does in every seed, look at the answers.",
+            "A count can meet it by accident; where it does in every seed, look at the answers.",
             "diagnostics",
         )
     if len(drift):

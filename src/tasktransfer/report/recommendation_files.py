@@ -8,19 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tasktransfer.analysis.pgf import ZERO
 from tasktransfer.analysis.summary import versions
 from tasktransfer.report.figure_style import save_figure
 from tasktransfer.report.labels import printable
 from tasktransfer.report.recommendation_figure import draw_recommendation, recommendation_numbers
 from tasktransfer.report.save import output_folder, write_json
 from tasktransfer.selection.recommend import Recommendation, study_fragment
+from tasktransfer.selection.wording import PROBABLE
 from tasktransfer.tables import write_csv
 
 __all__ = ["FRAGMENT", "recommendation_lines", "save_recommendation"]
 
 FRAGMENT = "mixture.yaml"
 _NEXT_BEST = 5
-_OTHERS = 6
+_TASKS = 20  # told, before the smallest effects are counted only
 
 
 def recommendation_lines(recommendation: Recommendation) -> Iterator[str]:
@@ -42,21 +44,28 @@ def recommendation_lines(recommendation: Recommendation) -> Iterator[str]:
         )
     yield ""
     yield f"{'task':<28} {'role':<10} {'expected':>8} {'interval':>16}  probability of a loss"
-    for row in _notable(recommendation.expected).itertuples():
+    tasks = _notable(recommendation.expected)
+    for row in tasks.itertuples():
         yield (
             f"{printable(row.task):<28} {row.role:<10} {_number(row.pgf):>8} {_interval(row.low, row.high):>16}  "
             f"{_number(row.p_harm, sign=False)}"
         )
+    if left := int((recommendation.expected["task"] != "").sum()) - len(tasks):
+        yield f"{left} more {'task' if left == 1 else 'tasks'} with smaller effects; --out writes all of them"
     for caution in recommendation.cautions:
         yield f"caution: {caution}"
 
 
 def _notable(expected: pd.DataFrame) -> pd.DataFrame:
-    """Targets, protected tasks and the largest of the other effects."""
+    """Targets, protected tasks and the others, largest effects first; of very many tasks none that may well lose
+    goes, but the smallest effects do.
+    """
     tasks = expected[expected["task"] != ""]
     others = tasks[tasks["role"] == "other"]
-    largest = others["pgf"].abs().sort_values(ascending=False, kind="stable").index[:_OTHERS]
-    return pd.concat([tasks[tasks["role"] == role] for role in ("target", "protected")] + [others.loc[largest]])
+    others = others.loc[others["pgf"].abs().sort_values(ascending=False, kind="stable").index]
+    room = _TASKS - (len(tasks) - len(others))
+    kept = (others["p_harm"] >= PROBABLE) | (np.arange(len(others)) < room)
+    return pd.concat([tasks[tasks["role"] == role] for role in ("target", "protected")] + [others[kept]])
 
 
 def _number(value: float, *, sign: bool = True) -> str:
@@ -64,7 +73,8 @@ def _number(value: float, *, sign: bool = True) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return "" if np.isnan(low) or np.isnan(high) else f"{low:+.2f} to {high:+.2f}"
+    """Empty where a value is exact for want of an error: no interval of nothing."""
+    return "" if np.isnan(low) or np.isnan(high) or high - low < ZERO else f"{low:+.2f} to {high:+.2f}"
 
 
 def save_recommendation(recommendation: Recommendation, folder: str | Path) -> Path:

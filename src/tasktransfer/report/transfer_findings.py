@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from tasktransfer.analysis.pgf import ZERO
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report.finding import Finding
 from tasktransfer.report.labels import label_of, list_labels, printable
@@ -17,17 +19,26 @@ def overall(analysis: Analysis) -> Iterator[Finding]:
     if not means:
         yield Finding("No transfer can be measured", "Every off-diagonal cell is a hole.", "", "matrix")
         return
-    net = [m for m, s in analysis.summary["models"].items() if s["mean_pgf"] is not None and s["mean_pgf"] < 0]
-    if net:
-        where = "" if len(net) == len(means) else f" in {', '.join(printable(model) for model in net)}"
-        title = f"The mean transfer to other tasks is negative{where}"
-    else:
-        title = "The mean transfer to other tasks is positive"
+    title = _mean_title({m: s for m, s in analysis.summary["models"].items() if s["mean_pgf"] is not None})
     template = (
         "mean off-diagonal PGF {mean_pgf:+.3f}, median {median_pgf:+.3f}, {n_positive} up, {n_negative} down"
     )
     text = _per_model(analysis, template)
     yield Finding(title, text + ".", "A mean over cells hides the targets that carry it; see below.", "matrix")
+
+
+def _mean_title(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """The sign of the mean; a harmed model is named first, and what did not move is called neither."""
+    if not any(s["n_positive"] or s["n_negative"] for s in models.values()):
+        return "Nothing changed: no finetune moved another task"
+    signs = {
+        "negative": [m for m, s in models.items() if s["mean_pgf"] <= -ZERO],
+        "positive": [m for m, s in models.items() if s["mean_pgf"] >= ZERO],
+    }
+    sign = next((sign for sign, those in signs.items() if those), "zero")
+    those = signs.get(sign, list(models))
+    where = "" if len(those) == len(models) else f" in {', '.join(map(printable, those))}"
+    return f"The mean transfer to other tasks is {sign}{where}"
 
 
 def _per_model(analysis: Analysis, text: str) -> str:
@@ -77,10 +88,16 @@ def best_and_worst(analysis: Analysis) -> Iterator[Finding]:
     for model, rows in cells.groupby("model", sort=False):
         best, worst = rows.loc[rows["pgf"].idxmax()], rows.loc[rows["pgf"].idxmin()]
         prefix = f"{printable(str(model))}: " if len(analysis.models) > 1 else ""
-        told.append(
-            f"{prefix}most helped {label_of(best['source'])} → {label_of(best['target'])} ({best['pgf']:+.2f}), "
-            f"most harmed {label_of(worst['source'])} → {label_of(worst['target'])} ({worst['pgf']:+.2f})"
-        )
+        parts = [
+            f"{most} {label_of(cell['source'])} → {label_of(cell['target'])} ({cell['pgf']:+.2f})"
+            for most, cell, moved in (
+                ("most helped", best, best["pgf"] >= ZERO),
+                ("most harmed", worst, worst["pgf"] <= -ZERO),
+            )
+            if moved
+        ]
+        if parts:
+            told.append(prefix + ", ".join(parts))
     if told:
         yield Finding(
             "The strongest transfers",

@@ -144,4 +144,4 @@ def _held(evidence: Evidence, sources: tuple[str, ...], caps: Mapping[str, int] 
 
 
 def _whole(number: Any) -> bool:
-    return isinstance(number, Real) and not isinstance(number, bool) and float(number).is_integer()
+    return isinstance(number, (int, float, np.integer, np.floating)) and float(number).is_integer()

@@ -11,8 +11,9 @@ from tasktransfer.analysis.multiplicity import false_discovery_rate
 from tasktransfer.selection.evidence import Evidence
 from tasktransfer.selection.question import Question
 
-__all__ = ["cautions_of", "sentence_of", "weakened"]
+__all__ = ["PROBABLE", "cautions_of", "sentence_of", "weakened"]
 
+PROBABLE = 0.9  # probability of a loss that is told
 _NAMED = 4  # tasks and sources, before the rest is counted
 
 
@@ -55,11 +56,11 @@ def _effect(row: pd.Series, target: str, confidence: float) -> str:
 def _harm(question: Question, expected: pd.DataFrame) -> str:
     """What is probably lost, protected tasks first."""
     tasks = expected.iloc[1:]
-    lost = tasks[(tasks["role"] != "target") & (tasks["p_harm"] >= 0.9)].sort_values("pgf")
+    lost = tasks[(tasks["role"] != "target") & (tasks["p_harm"] >= PROBABLE)].sort_values("pgf")
     protected = lost[lost["role"] == "protected"]
     told = ""
     if question.protect:
-        told = "; no protected task probably loses" if protected.empty else _losses("protected ", protected)
+        told = "; no protected task is likely to lose" if protected.empty else _losses("protected ", protected)
     others = lost[lost["role"] == "other"]
     return told + ("" if others.empty else _losses("", others))
 

@@ -48,6 +48,7 @@ class Estimate(NamedTuple):
     model: str
     n_trained: int  # finetunes and controls
     memory: float  # GB on a device, of the heaviest step
+    recomputed: float  # the same with activation checkpointing
     disk: float  # GB: weights, kept image features, adapters or whole language models
     training: float  # hours of one device
     asking: float
@@ -80,6 +81,7 @@ class _Counter:
         self.cells = [cell for cell in plan.unique_cells if cell.model == model]
         self.image_tokens = lru_cache(maxsize=None)(self._image_tokens)
         self.counted = True
+        self.recomputing = plan.study.compute.activation_checkpointing
 
     def estimate(self, per_hour: float) -> Estimate:
         """All of the model's cells together."""
@@ -93,7 +95,8 @@ class _Counter:
         return Estimate(
             self.model,
             len(trained),
-            max(map(self._memory, self.cells)) / 1e9,
+            max(self._memory(cell, self.recomputing) for cell in self.cells) / 1e9,
+            max(self._memory(cell, True) for cell in self.cells) / 1e9,
             disk / 1e9,
             sum(map(self._training, trained)) / per_hour,
             asking / per_hour,
@@ -156,7 +159,7 @@ class _Counter:
             for shard in cell.shards
         )  # fmt: skip
 
-    def _memory(self, cell: Cell) -> float:
+    def _memory(self, cell: Cell, recomputing: bool) -> float:
         """Bytes of the heaviest step: a portion of a batch, or one item that is longer than it."""
         method = cell.method
         asked = self.plan.study.compute.tokens
@@ -172,7 +175,7 @@ class _Counter:
             self.dtype,
             r=method.r,
             layers=method.layers,
-            checkpointing=self.plan.study.compute.activation_checkpointing,
+            checkpointing=recomputing,
             answers=3 * cell.optimisation.batch,
         ).total
 

@@ -174,7 +174,8 @@ class _Finder:
 
     def _count(self, supply: Supply, split: str) -> int:
         """As many as asked for; of a benchmark's test items at most so many, or all."""
-        asked = self.study.items.source if split == "train" else self.study.items.target
+        study = self.study
+        asked = study.items.source if split == "train" else study.more_items.get(supply.name, study.items.target)
         if asked is not None:
             return supply.n_items(split, asked)
         available = supply.available(split)

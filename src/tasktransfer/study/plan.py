@@ -251,7 +251,8 @@ class _Maker:
         return found
 
     def _over_seeds(self, kind: Kind, source: str, **how: Any) -> list[Cell]:
-        return [self._cell(kind, source, seed, **how) for seed in self.study.seeds]
+        more = self.study.more_seeds.get(source, ()) if kind == "finetune" else ()
+        return [self._cell(kind, source, seed, **how) for seed in (*self.study.seeds, *more)]
 
     def _cell(
         self,

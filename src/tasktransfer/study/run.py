@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tasktransfer.errors import InputError, OutputError, SettingsError
 from tasktransfer.study.crew import do_here, do_in_processes
 from tasktransfer.study.lock import locked
+from tasktransfer.study.model_settings import missing_weights, require_settings
 from tasktransfer.study.plan import Cell, Plan, adapter_places, make_plan
 from tasktransfer.study.progress import Progress, duration
 from tasktransfer.study.spec import Study, study_text
@@ -68,11 +69,12 @@ def plan_study(study: Study, *, here_only: bool = False) -> Plan:
     from tasktransfer.models.vlm import cached_weights, locate_weights, weights_digest
 
     digests, missing = {}, []
+    places = {name: cached_weights(choice.weights, choice.revision) for name, choice in study.models.items()}
+    require_settings(study, places)
     for name, choice in study.models.items():
-        place = cached_weights(choice.weights, choice.revision)
+        place = places[name]
         if place is None and here_only:
-            revision = f" --revision {choice.revision}" if choice.revision else ""
-            missing.append(f"the weights of {name}: hf download {choice.weights}{revision}")
+            missing.append(missing_weights(name, choice))
             digests[name] = f"{choice.weights}@{choice.revision}"
         else:
             digests[name] = weights_digest(place or locate_weights(choice.weights, choice.revision))

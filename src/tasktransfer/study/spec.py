@@ -179,6 +179,10 @@ class Study(_Part):
         Local copies of benchmarks; they come from the Hub otherwise.
     training
         Folders of the items that a benchmark's task is trained on.
+    more_seeds
+        Further seeds of single sources, as `tasktransfer plan --next` proposes them.
+    more_items
+        Items asked of single targets, instead of `items.target`.
     adapters
         Sources that are trained already: a PEFT folder, ``{model}`` and ``{seed}`` in it are filled in.
     mixtures
@@ -193,6 +197,8 @@ class Study(_Part):
     adapters: dict[Name, str] = {}
     targets: tuple[Name, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(min_length=1)
+    more_seeds: dict[Name, tuple[Seed, ...]] = {}
+    more_items: dict[Name, Annotated[int, Field(ge=1, strict=True)]] = {}
     tasks: dict[Name, str] = {}
     datasets: dict[Name, HubDataset] = {}
     data: dict[Benchmark, str] = {}
@@ -217,4 +223,7 @@ class Study(_Part):
 
 def study_text(study: Study) -> str:
     """A study as YAML, for one that was made in Python."""
-    return str(yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False))
+    told = study.model_dump(mode="json", exclude_defaults=True)
+    if study.variants:  # whole: what a variant leaves out is taken from the study
+        told["variants"] = {name: variant.model_dump(mode="json") for name, variant in study.variants.items()}
+    return str(yaml.safe_dump(told, sort_keys=False))

@@ -5,6 +5,7 @@
     study.yaml              as given          study.json         as understood, paths absolute
     predictions.parquet     all answers       trained.csv        does each cell say something?
     environment.json        versions          run.log            what happened
+    cells.json              the cells that predictions.parquet holds, those of the study as it was last run
     items/MODEL/*.safetensors                 items as the model sees them, made once
     cells/CELL/             cell.json, adapter/ (plain PEFT) or weights/, metrics.jsonl, trained.json;
                             checkpoint.safetensors while it is being trained
@@ -239,7 +240,7 @@ class Store:
         (self.folder(cell) / _ERROR).unlink(missing_ok=True)
 
     def write_predictions(self, plan: Plan) -> pa.Table:
-        """Join the finished shards of a plan, in its order, into ``predictions.parquet``."""
+        """Join the finished shards of a plan, in its order, into ``predictions.parquet``; name the cells."""
         parts = []
         for cell in plan.cells:
             for shard in cell.shards:
@@ -249,6 +250,7 @@ class Store:
                     parts.append(part.set_column(0, "model", labels))
         table = pa.concat_tables(parts) if parts else PREDICTIONS.empty_table()
         write_table(table.combine_chunks(), self.root / "predictions.parquet")
+        write_text(self.root / "cells.json", json.dumps([cell.key for cell in plan.unique_cells], indent=1) + "\n")
         return table
 
 

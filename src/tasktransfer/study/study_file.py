@@ -202,6 +202,7 @@ def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault
         weights = choice.get("weights") if isinstance(choice, dict) else None
         if isinstance(weights, str) and (message := _weights_fault(weights)):
             yield Fault(("models", str(name)), message)
+    yield from _extension_faults(values)
     yield from _adapter_faults(values)
     yield from _mixture_faults(values, known)
 
@@ -246,6 +247,19 @@ def _adapter_faults(values: dict[str, Any]) -> Iterator[Fault]:
         if missing:
             where = quoted(missing, 2, 200)
             yield Fault(("adapters", str(name)), f"no PEFT adapter ({ADAPTER_CONFIG}) in {where}")
+
+
+def _extension_faults(values: dict[str, Any]) -> Iterator[Fault]:
+    """Seeds and items of single tasks: of tasks that are there, and no seed twice."""
+    for key, role in (("more_seeds", "source"), ("more_items", "target")):
+        known = [task for task in _list(values, f"{role}s") if isinstance(task, str)]
+        for task, given in _mapping(values, key).items():
+            if task not in known:
+                yield Fault((key, str(task)), f"is no {role} of this study{closest(str(task), known)}")
+            if isinstance(given, list):
+                for number, seed in enumerate(given):
+                    if seed in (*_list(values, "seeds"), *given[:number]):
+                        yield Fault((key, str(task), number), f"{seed!r} is a seed of this source already")
 
 
 def _clashes(values: dict[str, Any], given: dict[str, Any]) -> Iterator[Fault]:

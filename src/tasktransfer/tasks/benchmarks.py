@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 BENCHMARK_TASKS = (*BLINK_TASKS, *VSI_TASKS)
+_OWN_FOLDER = "name a folder of your own with items.jsonl"
 
 
 class Benchmark:
@@ -117,6 +118,10 @@ class Benchmark:
         self.refuse_split(split)
         return len(self.test) if split == "test" else self.train.count(split)
 
+    def promised(self, split: str) -> bool:
+        """Whether a folder was named for a split."""
+        return (self.training if split == "train" else self.data) is not None
+
     def notes(self) -> Sequence[str]:
         """What should be known of the test items, once they are open."""
         return ()
@@ -133,8 +138,16 @@ class _Blink(Benchmark):
         return None if found else f"{self.name}: {BLINK_REPO.missing(file, self.data)}"
 
     def missing_training(self) -> str:
-        return _no_training(self, f"BLINK has none; make them with: tasktransfer build-train {self.name} "
-                                  f"--from DIR --out {self.training or 'DIR'}")  # fmt: skip
+        source, place = _public_source(self.name)
+        if not source:
+            called = BLINK_TASKS[self.name].name.replace("_", " ")
+            return _no_training(self, f"BLINK has none, and {called} has no builder; {_OWN_FOLDER}")
+        command = (
+            f"tasktransfer build-train {self.name} --from {place} --out {self.training or 'DIR'} "
+            f"--against {self.data or 'BLINK_DIR'}"
+        )
+        then = "" if self.training else f"; and name it in the study: training: {{{self.name}: DIR}}"
+        return _no_training(self, f"BLINK has none; make them from {source}: {command}{then}")
 
     def refuse_split(self, split: str) -> None:
         if split not in SPLITS:
@@ -172,10 +185,20 @@ class _Vsi(Benchmark):
         return unpacked or VSI_REPO.local(archive, self.data) is not None
 
     def missing_training(self) -> str:
-        return _no_training(self, "VSI-Bench has none; name a folder of your own with items.jsonl")
+        return _no_training(self, f"VSI-Bench has none; {_OWN_FOLDER}")
 
     def label_version(self) -> str:
         return VSI_VERSION
+
+
+def _public_source(name: str) -> tuple[str, str]:
+    """What training items are made from, and a word for its folder; empty where there is no builder."""
+    try:
+        from tasktransfer.tasks.training.registry import BUILDERS
+    except ImportError:  # builders need Pillow, planning does not
+        return "their public source (docs/training-sets.md)", "DIR"
+    builder = BUILDERS.get(name)
+    return (builder.source, builder.place) if builder else ("", "")
 
 
 def _no_training(task: Benchmark, remedy: str) -> str:

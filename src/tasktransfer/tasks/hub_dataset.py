@@ -29,7 +29,12 @@ from tasktransfer.tasks.table_items import Columns, TableItems, read_table
 __all__ = ["HubDataset", "HubTask", "read_hub_dataset"]
 
 ENDINGS = (".parquet", ".jsonl", ".csv")
+_PATIENCE = 30.0  # seconds for the Hub's answer
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
+
+
+class _NotHadError(InputError):
+    """The Hub gives nothing of a dataset."""
 
 
 class HubDataset(BaseModel):
@@ -80,6 +85,13 @@ class HubDataset(BaseModel):
         place = folder if data or self.folder else f"{self.dataset}: the local Hub cache"
         raise InputError(f"{place} has {what}{part}{there}{get}")
 
+    def promised(self, split: str, data: Path | None) -> bool:
+        """Whether a split was named, or some of its files are here."""
+        wanted = self.splits.get(split)  # type: ignore[call-overload]
+        if wanted is None or "splits" in self.model_fields_set:
+            return wanted is not None
+        return bool(_matching(_listed(data or self.folder or self._cached()), wanted, self.config))
+
     def missing(self, data: Path | None, splits: Sequence[str]) -> str | None:
         """What lacks for some of a study's splits, without network."""
         told = []
@@ -116,15 +128,16 @@ class HubDataset(BaseModel):
                 f"{self.dataset}: huggingface_hub is not installed: pip install 'tasktransfer[hub]'"
             ) from error
         try:
-            listed = HfApi().list_repo_files(self.dataset, repo_type="dataset", revision=self.revision)
-            tables = [name for name in listed if name.endswith(ENDINGS)]
+            # one request without retries: a name that is not there is told at once
+            listed = HfApi().dataset_info(self.dataset, revision=self.revision, timeout=_PATIENCE).siblings
+            tables = [file.rfilename for file in listed or () if file.rfilename.endswith(ENDINGS)]
             found = _matching(tables, wanted, self.config)
             paths = [
                 Path(hf_hub_download(self.dataset, name, repo_type="dataset", revision=self.revision))
                 for name in found
             ]
         except Exception as error:  # those of the client and of its transport have no common base
-            raise InputError(
+            raise _NotHadError(
                 f"{self.dataset}: cannot be had from the Hub ({first_line(error)}); get it with: "
                 f"{self.command(None)}"
             ) from error
@@ -141,6 +154,7 @@ class HubTask:
     def __init__(self, name: str, source: HubDataset, data: Path | None) -> None:
         self.name, self.source, self.data = name, source, data
         self._splits: dict[str, TableItems] = {}
+        self._not_had: _NotHadError | None = None
 
     def draw(self, split: str, n_items: int) -> list[Item]:
         """The first items of a split; raises where it has fewer."""
@@ -154,13 +168,27 @@ class HubTask:
         """How many items a split has."""
         return len(self._split(split))
 
+    def promised(self, split: str) -> bool:
+        """Whether a split was named, or some of its files are here."""
+        return self.source.promised(split, self.data)
+
     def _split(self, split: str) -> TableItems:
         if split not in self._splits:
-            files = self.source.files(split, self.data)
+            files = self._files(split)
             self._splits[split] = read_table(
                 files, self.source.columns, split=split, answers=self.source.answers, scorer=self.source.scorer
             )
         return self._splits[split]
+
+    def _files(self, split: str) -> list[Path]:
+        """The files of a split; what the Hub refused once is not asked for again."""
+        if self._not_had:
+            raise self._not_had
+        try:
+            return self.source.files(split, self.data)
+        except _NotHadError as error:
+            self._not_had = error
+            raise
 
 
 def read_hub_dataset(name: str, source: HubDataset, data: Path | None) -> HubTask:

@@ -76,6 +76,7 @@ class TaskLook:
     alike_is_fault: bool
     notes: tuple[str, ...]
     absent: Mapping[str, str]  # split -> why it could not be looked at
+    lacking: tuple[str, ...] = ()  # those of the absent that should be there
 
     @property
     def faults(self) -> list[str]:
@@ -83,8 +84,7 @@ class TaskLook:
         return list(self._faults())
 
     def _faults(self) -> Iterator[str]:
-        if not self.splits:
-            yield from self.absent.values()
+        yield from dict.fromkeys(self.absent[split] for split in (self.lacking if self.splits else self.absent))
         for look in self.splits:
             yield from dict.fromkeys(look.broken)  # a video is part of many items
             yield from _repeat_faults(look)
@@ -135,7 +135,14 @@ def inspect_task(supply: Supply, *, limit: int | None = None) -> TaskLook:
         leaks = find_same_pixels(train.pixels, test.pixels)
         alike = [pair for pair in find_alike(train.hashed, test.hashed) if pair not in leaks]
     return TaskLook(
-        supply.name, tuple(looks), tuple(leaks), tuple(alike), supply.is_benchmark, tuple(supply.tell()), absent
+        supply.name,
+        tuple(looks),
+        tuple(leaks),
+        tuple(alike),
+        supply.is_benchmark,
+        tuple(supply.tell()),
+        absent,
+        tuple(split for split in absent if supply.promised(split)),
     )
 
 

@@ -29,6 +29,10 @@ def _endless(_split: str) -> int | None:
     return None
 
 
+def _nothing_promised(_split: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Supply:
     """A task that items can be drawn from.
@@ -50,6 +54,8 @@ class Supply:
         Its test items are a fixed set: asking for more means all of them.
     tell
         What should be known of the data, in sentences; none before they have been opened.
+    promised
+        ``split`` -> whether its place was named or part of its files is there, so that lacking it is a fault.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Supply:
     available: Callable[[str], int | None] = _endless
     is_benchmark: bool = False
     tell: Callable[[], Sequence[str]] = tuple
+    promised: Callable[[str], bool] = _nothing_promised
 
     @property
     def label_version(self) -> str:
@@ -122,7 +129,7 @@ def open_task(
         return _drawn(name, seed)
     if isinstance(place, HubDataset):
         found = read_hub_dataset(name, place, data)
-        return Supply(name, "", found.draw, found.digest, found.count)
+        return Supply(name, "", found.draw, found.digest, found.count, promised=found.promised)
     if _FUNCTION.fullmatch(place):
         return _own_function(name, place, seed)
     task = read_folder_task(Path(place))
@@ -150,7 +157,14 @@ def missing(
 
 def _benchmark(task: Benchmark) -> Supply:
     return Supply(
-        task.name, task.label_version, task.draw, task.digest, task.count, is_benchmark=True, tell=task.notes
+        task.name,
+        task.label_version,
+        task.draw,
+        task.digest,
+        task.count,
+        is_benchmark=True,
+        tell=task.notes,
+        promised=task.promised,
     )
 
 

@@ -277,11 +277,14 @@ def _reader(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], told: str |
 def _unread(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], told: str | None) -> list[str]:
     """The answers that fit no reading, or not the best one."""
     best = told or max(_READINGS, key=lambda word: sum(_READINGS[word](c, v) is not None for _, _, c, v in drafts))
-    return [
-        f"{where}, item {name}: the answer is {value!r}, which is no {best} of its options {quoted(choices)}"
-        for where, name, choices, value in drafts
-        if _READINGS[best](choices, value) is None
-    ]
+    lines = []
+    for where, name, choices, value in drafts:
+        if _READINGS[best](choices, value) is None:
+            elsewhere = told or any(read(choices, value) for read in _READINGS.values())
+            fits = {"index": "number"}.get(best, best) if elsewhere else "letter, number or text"
+            wrong = f"the answer is {value!r}, which is no {fits} of its options {quoted(choices)}"
+            lines.append(f"{where}, item {name}: {wrong}")
+    return lines
 
 
 def _pictures(row: dict[str, Any], names: Sequence[str], file: Path, item: str) -> Pictures:

@@ -65,7 +65,7 @@ def card_of(
     hand: Hand,
     n_items: int,
     seed: int,
-    pictures: HashedPictures,
+    pictures: HashedPictures | None,
 ) -> dict[str, Any]:
     """Facts of a finished build; nothing that changes from run to run."""
     from tasktransfer import __version__
@@ -101,10 +101,14 @@ def card_of(
             "leaks": [leak._asdict() for leak in hand.leaks[:_LISTED]],
             "unreadable": dict(sorted(source.unreadable.items())[:_LISTED]),
         },
-        "against": {
-            "images": len(pictures.names),
-            "unreadable": pictures.unreadable[:_LISTED],
-            "distances": [DISTANCE, FINE_DISTANCE],
-            "sha256": hashlib.sha256(np.unique(pictures.hashes, axis=0).tobytes()).hexdigest(),
-        },
+        "against": None if pictures is None else _against(pictures),
+    }
+
+
+def _against(pictures: HashedPictures) -> dict[str, Any]:
+    return {
+        "images": len(pictures.names),
+        "unreadable": pictures.unreadable[:_LISTED],
+        "distances": [DISTANCE, FINE_DISTANCE],
+        "sha256": hashlib.sha256(np.unique(pictures.hashes, axis=0).tobytes()).hexdigest(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -69,6 +70,12 @@ class Builder:
     licence: str
     layout: str
     version: int = 1
+
+    @property
+    def place(self) -> str:
+        """A word for the folder of the source in a command: ``COCO_2017_DIR``."""
+        name = re.split(r",| with | or ", self.source)[0]
+        return re.sub(r"\W+", "_", name).upper() + "_DIR"
 
 
 def placed(right: T, wrong: tuple[T, ...], place: int) -> tuple[T, ...]:

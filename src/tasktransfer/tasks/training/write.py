@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasktransfer.errors import InputError, OutputError, closest, quoted
+from tasktransfer.tasks.blink import BLINK_TASKS
 from tasktransfer.tasks.leaks import WORDS, HashedPictures, Leak, image_hashes, near, read_pictures
 from tasktransfer.tasks.training.card import LETTERS, Hand, card_of, too_few
 from tasktransfer.tasks.training.draft import Builder, Draft, Rendered
@@ -83,6 +84,9 @@ def build_training_set(
     builder = BUILDERS.get(task)
     if builder is None:
         known = quoted(BUILDERS, limit=len(BUILDERS))
+        if task in BLINK_TASKS:
+            called = BLINK_TASKS[task].name.replace("_", " ")
+            raise InputError(f"BLINK's {called} has no builder; there are {known}")
         raise InputError(f"no builder for {task!r}{closest(task, BUILDERS)}; there are {known}")
     if n_items < builder.n_choices:
         raise InputError(f"{n_items} items are too few to balance {builder.n_choices} letters")
@@ -95,7 +99,7 @@ def build_training_set(
         for name, rows in (("provenance", hand.origins), ("items", hand.rows)):
             lines = [json.dumps(rows[index], ensure_ascii=False) + "\n" for index in order]
             (made / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
-        card = card_of(task, builder, reader, hand, n_items, seed, pictures)
+        card = card_of(task, builder, reader, hand, n_items, seed, pictures if against else None)
         (made / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Built(out, card)
 

@@ -1,0 +1,215 @@
+"""The commands that save computing: foretelling transfer, and what to measure next."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasktransfer.errors import InputError, SettingsError, closest, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from tasktransfer.report.prediction_tables import Known
+    from tasktransfer.study.plan import Plan
+    from tasktransfer.study.store import Store
+    from tasktransfer.study.token_passes import GridPasses
+
+__all__ = ["add_predict_command", "propose_next"]
+
+
+def add_predict_command(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(predict)
+
+
+def predict(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="A folder that `run` wrote to, and others with variants that stopped early; tables do as well.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="Model of the results; by default the first.")] = None,
+    measured: Annotated[
+        list[float] | None, typer.Option(help="Share of cells, or of sources, taken as measured; several may be.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Random masks of each share.", min=1)] = 20,
+    no_gradients: Annotated[bool, typer.Option("--no-gradients", help="Compute no gradients.")] = False,
+    gradients: Annotated[
+        Path | None, typer.Option(help="Take gradients.csv and .json of an earlier call.")
+    ] = None,
+    items: Annotated[int, typer.Option(help="Train items of a task whose gradients are taken.")] = 64,
+    draws: Annotated[int, typer.Option(help="Draws of A for the gradients.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of masks and gradients.")] = 0,
+) -> None:
+    """Hold estimates of transfer that cost less than a grid against one that was run; say which to trust."""
+    from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.importers.inputs import read_accuracies, split_name
+    from tasktransfer.report.prediction_tables import measure_prediction, save_prediction
+    from tasktransfer.study.store import Store
+
+    analysis = analyze(read_accuracies(*runs))
+    chosen = model or analysis.models[0]
+    if chosen not in analysis.models:
+        raise InputError(
+            f"no model {chosen!r}{closest(chosen, analysis.models)}; there are {quoted(analysis.models)}"
+        )
+    stores = [Store(path) for path in (split_name(run)[1] for run in runs) if (path / "study.json").is_file()]
+    plans = [(store.read_plan(), store) for store in stores]
+    out.mkdir(parents=True, exist_ok=True)
+    table, passes = _gradients(plans, out, gradients, skip=no_gradients, items=items, draws=draws, seed=seed)
+    known = _known(plans, chosen, table, passes, [name for name in analysis.models if name != chosen])
+    found = measure_prediction(analysis, chosen, known, shares=measured or (0.25, 0.5), repeats=repeats, seed=seed)
+    save_prediction(found, out)
+    for sentence in found.sentences:
+        typer.echo(sentence)
+    typer.echo(f"\nWritten to {out}")
+
+
+def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, sets: Sequence[str]) -> None:
+    """Propose what to measure next of a study, as a table and as a study that `run` takes."""
+    from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.importers.inputs import read_accuracies
+    from tasktransfer.selection.spending import propose
+    from tasktransfer.study.extension import extended_study, extended_text
+    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.store import write_text
+    from tasktransfer.study.study_file import check_study, load_study
+    from tasktransfer.tables import write_csv
+
+    amount, unit = _budget(budget)
+    if out is None or not (out / "predictions.parquet").is_file():
+        raise InputError(f"--next needs --out DIR with the finished part of the study; {out} has no predictions")
+    given = load_study(study, overrides=sets)
+    planned = plan_study(given, here_only=True)
+    labels = {cell.label for cell in planned.cells}
+    transfers = analyze(read_accuracies(out)).transfers
+    available = {
+        target: planned.supplies[target].available("test")
+        for target in given.targets
+        if target in planned.supplies
+    }
+    proposal = propose(
+        transfers[transfers["model"].isin(labels)],
+        budget=amount,
+        unit=unit,
+        decide=decide,
+        sources=given.sources,
+        cells_per_seed=len(labels),
+        models_asked=len(planned.unique_cells),
+        available=available,
+    )
+    more = extended_study(given, proposal.more_seeds, proposal.more_items)
+    text = extended_text(more)
+    check_study(text, name="next.yaml")
+    write_csv(proposal.table, out / "next.csv")
+    write_text(out / "next.yaml", text)
+    for row in proposal.table.itertuples():
+        typer.echo(
+            f"{row.step:3d}  {row.more} more {row.what} of {row.task}, {row.cost} {unit}: "
+            f"{row.expected:.1f} decided" + (f" ({row.example})" if row.example else "")
+        )
+    what = "verdicts" if decide == "verdicts" else "comparisons with the best source"
+    typer.echo(
+        f"{proposal.undecided} {what} are undecided; {proposal.cost} {unit} of {amount} are expected to decide "
+        f"{proposal.expected:.1f} of them.\nNext: tasktransfer run {out / 'next.yaml'} --out {out}"
+    )
+
+
+def _budget(text: str) -> tuple[int, str]:
+    """Amount and unit of a budget."""
+    found = re.fullmatch(r"\s*(\d+)\s*(cells|items)?\s*", text)
+    if found is None:
+        raise SettingsError(
+            f"--next is {text!r}; accepted is a whole number of cells or items: 12cells, 20000items"
+        )
+    return int(found[1]), found[2] or "cells"
+
+
+def _gradients(
+    plans: list[tuple[Plan, Store]],
+    out: Path,
+    given: Path | None,
+    *,
+    skip: bool,
+    items: int,
+    draws: int,
+    seed: int,
+) -> tuple[pd.DataFrame | None, dict[str, float]]:
+    """The table of gradients, computed on the first run or read, and the tokens that it took."""
+    import json
+
+    import pandas as pd
+
+    if given is not None:
+        passes = given.with_suffix(".json")
+        if not given.is_file() or not passes.is_file():
+            raise InputError(f"{given}: is not there with its {passes.name}; `predict` writes both")
+        return pd.read_csv(given), json.loads(passes.read_text(encoding="utf-8"))
+    if skip or not plans:
+        return None, {}
+    from tasktransfer.study.gradients import estimate_transfer
+
+    found = estimate_transfer(*plans[0], n_items=items, draws=draws, seed=seed)
+    for note in found.notes:
+        typer.echo(note)
+    told = {f"{label}|{kind}": value for (label, kind), value in found.passes.items()}
+    found.table.to_csv(out / "gradients.csv", index=False)
+    (out / "gradients.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return found.table, told
+
+
+def _known(
+    plans: list[tuple[Plan, Store]],
+    model: str,
+    gradients: pd.DataFrame | None,
+    passes: dict[str, float],
+    others: list[str],
+) -> Known:
+    """What the runs tell of one model: gradients, variants that stopped early, and what everything costs."""
+    from tasktransfer.report.prediction_tables import Known
+    from tasktransfer.selection.prediction import GridCost
+    from tasktransfer.study.token_passes import grid_passes
+
+    grids: dict[str, GridPasses] = {}
+    for plan, store in plans:
+        grids |= grid_passes(plan, store)
+    whole = grids.get(model)
+    own = None if gradients is None else gradients[gradients["model"] == model]
+    if whole is None:
+        return Known(own if own is not None and len(own) else None)
+    costs = (passes.get(f"{model}|mean", 0.0) / whole.total, passes.get(f"{model}|options", 0.0) / whole.total)
+    early = {
+        f"{share:.0%} of the steps": (label, grids[label].total / whole.total)
+        for label, share in _stopped_early([plan for plan, _ in plans], model).items()
+        if label in others
+    }
+    cost = GridCost(whole.training, whole.asking)
+    return Known(own if own is not None and len(own) else None, costs, early, cost)
+
+
+def _stopped_early(plans: list[Plan], model: str) -> dict[str, float]:
+    """Variants that are a model's training cut short: label -> share of the steps."""
+    cells = {
+        cell.label: cell for plan in plans for cell in plan.cells if cell.kind == "finetune" and cell.optimisation
+    }
+    whole = cells.get(model)
+    if whole is None or whole.optimisation is None:
+        return {}
+    found = {}
+    for label, cell in cells.items():
+        assert cell.optimisation is not None
+        same = cell.model == whole.model and cell.method == whole.method
+        uncut = cell.optimisation.model_copy(update={"stop": whole.optimisation.stop})
+        if same and uncut == whole.optimisation and cell.optimisation.stop < whole.optimisation.stop:
+            found[label] = cell.optimisation.stop / whole.optimisation.stop
+    return found

@@ -1,0 +1,106 @@
+"""The seeds and items proposed are those that a hand-made example calls for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.selection.spending import propose
+
+
+def transfers(rows):
+    """Rows of source, target, gain, se_items, se_seeds, n_seeds, verdict."""
+    columns = ["source", "target", "gain", "se_items", "se_seeds", "n_seeds", "verdict"]
+    frame = pd.DataFrame(rows, columns=columns)
+    error = np.hypot(frame["se_items"], frame["se_seeds"])
+    p_value = 2 * stats.norm.sf(frame["gain"].abs() / error)
+    decided = frame["verdict"] != "undecided"
+    return frame.assign(
+        model="m", kind="finetune", n_items=100, df=np.inf, p_value=p_value, q_value=np.where(decided, 0.01, 0.5)
+    )
+
+
+HAND = [
+    # of a, seeds are all the error: two more seeds make .08 sure
+    ("d", "x", 0.25, 0.10, 0.00, 2, "positive"),
+    ("a", "x", 0.08, 0.005, 0.05, 2, "undecided"),
+    ("a", "y", 0.08, 0.005, 0.05, 2, "undecided"),
+    # of b items are all the error: seeds tell nothing
+    ("b", "x", 0.08, 0.05, 0.0, 2, "undecided"),
+    ("b", "z", 0.08, 0.05, 0.0, 2, "undecided"),
+    # c is far from deciding anything
+    ("c", "y", 0.055, 0.05, 0.3, 2, "undecided"),
+]
+
+
+def test_seeds_go_where_seeds_are_the_error():
+    found = propose(transfers(HAND), budget=4, sources=["a", "b", "c", "d"])
+    assert set(found.more_seeds) == {"a"}
+    assert found.undecided == 5
+    assert found.cost == sum(found.more_seeds.values()) <= 4
+    assert "a → x" in found.table["example"].iloc[0]
+    assert 1 < found.expected <= 2.01
+
+
+def test_the_expectation_is_what_drawing_gives():
+    """One cell, by simulation: the truth given the estimate, then the estimate after two more seeds."""
+    found = propose(transfers(HAND[:2]), budget=2, sources=["a"])
+    assert found.more_seeds == {"a": 2}
+    rng = np.random.default_rng(0)
+    z = stats.norm.isf(0.05 / 2 / 2)  # of two cells the first discovery needs so much
+    before = 0.005**2 + 0.05**2
+    truth = rng.normal(0.08, np.sqrt(before), 400_000)
+    # items stay: their error is that of before; the two new seeds have an error of their own
+    item_error = truth - 0.08  # all error there is, split in its two parts by regression
+    share = 0.05**2 / before
+    of_seeds = share * item_error + rng.normal(0, np.sqrt(share * 0.005**2), truth.size)
+    new = 0.08 + of_seeds + rng.normal(0, 0.05, truth.size)
+    after = (0.08 + new) / 2
+    error = np.sqrt(0.005**2 + 0.05**2 / 2)
+    negligible = np.abs(after) + stats.norm.ppf(0.95) * error < 0.05
+    assert found.expected == pytest.approx(((np.abs(after) > z * error) | negligible).mean(), abs=0.01)
+
+
+def test_items_go_where_items_are_the_error():
+    found = propose(transfers(HAND), budget=3000, unit="items", sources=["a"], models_asked=10)
+    assert set(found.more_items) <= {"x", "z"}
+    assert found.more_items
+    assert found.cost == 10 * sum(found.more_items.values()) <= 3000  # asked anew, of ten models
+
+
+def test_no_more_items_than_there_are():
+    limits = {"x": 100, "y": 100, "z": 130}
+    found = propose(transfers(HAND), budget=10**6, unit="items", sources=["a"], models_asked=10, available=limits)
+    assert found.more_items == {"z": 130}
+
+
+def test_ranking_asks_about_the_best_source():
+    rows = [
+        ("d", "w", 0.25, 0.10, 0.00, 2, "positive"),
+        ("a", "x", 0.30, 0.005, 0.05, 2, "positive"),
+        ("b", "x", 0.22, 0.005, 0.05, 2, "positive"),
+        ("c", "x", -0.40, 0.005, 0.05, 2, "negative"),
+    ]
+    found = propose(transfers(rows), budget=6, sources=["a", "b", "c", "d"], decide="ranking")
+    assert found.undecided == 1
+    assert set(found.more_seeds) == {"a", "b"}
+    assert found.table["example"].iloc[-1] == "a or b → x"
+
+
+def test_every_model_pays_for_a_seed():
+    one = propose(transfers(HAND), budget=4, sources=["a"])
+    two = propose(transfers(HAND), budget=4, sources=["a"], cells_per_seed=2)
+    assert sum(two.more_seeds.values()) == 2 < sum(one.more_seeds.values())
+    assert two.cost == 4
+
+
+def test_what_cannot_be_done_is_told():
+    with pytest.raises(SettingsError, match="budget is 0"):
+        propose(transfers(HAND), budget=0, sources=["a"])
+    with pytest.raises(SettingsError, match="unit 'seeds'"):
+        propose(transfers(HAND), budget=1, unit="seeds", sources=["a"])
+    with pytest.raises(InputError, match="nothing left to decide"):
+        propose(transfers(HAND[:1]), budget=1, sources=["a"])

@@ -1,0 +1,87 @@
+"""`predict` on finished runs of a tiny model: tables, figure and a word on what to trust."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from tasktransfer.cli import app
+from tests.models.tiny import colour_items, make_tiny, write_task
+from tests.studies import random_counts
+
+STUDY = """\
+name: early
+models: {tiny: model}
+tasks: {a: a, b: b, c: c, d: d}
+sources: [a, b, c, d]
+seeds: [0]
+items: {source: 8, target: 8}
+optimisation: {steps: 4, batch: 2, lr: 0.01}
+variants: {whole: {}, half: {optimisation: {stop: 0.5}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
+    from tasktransfer.study.run import run_study
+
+    folder = tmp_path_factory.mktemp("predict")
+    make_tiny(folder / "model")
+    for number, name in enumerate("abcd"):
+        write_task(folder / name, colour_items(16, seed=number))
+    (folder / "study.yaml").write_text(STUDY)
+    assert not run_study(folder / "study.yaml", folder / "out", quiet=True).failed
+    return folder / "out"
+
+
+def predicted(*arguments):
+    told = CliRunner().invoke(app, ["predict", *map(str, arguments)])
+    assert told.exit_code == 0, told.output + repr(told.exception)
+    return told.output
+
+
+def test_gradients_and_early_steps_are_judged(finished, tmp_path):
+    shares = ("--measured", 0.5, "--repeats", 2)
+    words = predicted(finished, "--out", tmp_path / "p", "--items", 4, "--draws", 1, *shares)
+    table = pd.read_csv(tmp_path / "p" / "prediction.csv")
+    assert set(table["model"]) == {"tiny / whole"}
+    free = table[table["holes"] == "all"].set_index("estimate")
+    assert set(free.index) == {
+        "gradient inner product", "gradient cosine", "gradient, Adam's first step", "linearised model",
+        "50% of the steps",
+    }  # fmt: skip
+    # half the steps and all of the asking
+    assert 0.5 < free.loc["50% of the steps", "cost"] < 1
+    assert 0 < free.loc["gradient cosine", "cost"] < free.loc["linearised model", "cost"]
+    cells = pd.read_csv(tmp_path / "p" / "prediction_cells.csv")
+    assert len(cells) == 16
+    told = json.loads((tmp_path / "p" / "prediction.json").read_text())
+    assert all(sentence in words for sentence in told["sentences"])
+    assert (tmp_path / "p" / "prediction.png").stat().st_size > 10_000
+
+    shutil.copytree(tmp_path / "p", tmp_path / "kept")
+    again = tmp_path / "kept" / "gradients.csv"
+    predicted(finished, "--out", tmp_path / "q", "--gradients", again, *shares)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "q" / "prediction.csv"), table)
+
+
+def test_a_table_is_enough_for_completion(tmp_path):
+    random_counts(6, 2).to_csv(tmp_path / "table.csv", index=False)
+    words = predicted(tmp_path / "table.csv", "--out", tmp_path / "p", "--repeats", 2)
+    assert "With 50% of the cells measured" in words
+    table = pd.read_csv(tmp_path / "p" / "prediction.csv")
+    assert "other half of the seeds" in set(table["estimate"])
+    assert table["cost"].dropna().isin([0.0, 0.5]).all()  # of completions it is not known
+
+
+def test_an_unknown_model_is_told(tmp_path):
+    random_counts(4, 1).to_csv(tmp_path / "table.csv", index=False)
+    told = CliRunner().invoke(
+        app, ["predict", str(tmp_path / "table.csv"), "--out", str(tmp_path), "--model", "M"]
+    )
+    assert "no model 'M'" in str(told.exception)
