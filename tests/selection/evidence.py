@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.diagnostics import DIAGNOSTIC_COLUMNS
+from tasktransfer.analysis.shrinkage import Errors
 from tasktransfer.selection.evidence import Evidence
 from tasktransfer.tables import TRANSFER_COLUMNS
 
@@ -42,11 +43,21 @@ def transfers_of(
 
 
 def evidence_of(
-    pgf: np.ndarray, draws: np.ndarray | None = None, *, p_value: np.ndarray | float = 0.01
+    pgf: np.ndarray,
+    draws: np.ndarray | None = None,
+    *,
+    p_value: np.ndarray | float = 0.01,
+    load: float = 0.0,
 ) -> Evidence:
     """Evidence with these draws; without any, the matrix is known exactly."""
     cells = transfers_of(pgf, p_value=p_value)
     sources, targets = list(cells["source"].unique()), list(cells["target"].unique())
     exact = np.repeat(np.asarray(pgf, dtype=np.float32)[None], 50, axis=0)
     nothing = pd.DataFrame(columns=list(DIAGNOSTIC_COLUMNS))
-    return Evidence("m", sources, targets, cells, exact if draws is None else draws.astype(np.float32), nothing)
+    drawn = exact if draws is None else draws.astype(np.float32)
+    return Evidence("m", sources, targets, cells, drawn, _errors(np.shape(pgf), load), nothing)
+
+
+def _errors(shape: tuple[int, ...], load: float) -> Errors:
+    """Errors of size 1, all alike."""
+    return Errors(np.full(shape, np.sqrt(1 - load**2)), np.full(shape[1], load))

@@ -42,7 +42,7 @@ import numpy as np
 
 from tasktransfer.analysis.effects import draw_variances
 
-__all__ = ["plausible_matrices"]
+__all__ = ["Errors", "errors_of_draws", "even_scale", "pgf_scale", "plausible_matrices"]
 
 _WIDTHS = np.array([0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])  # of y
 _PSEUDO_CELLS = np.array([1.0, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])  # of the Dirichlet prior, by width
@@ -53,6 +53,7 @@ _CELLS_OF_A_DRAW = (
 )
 _FIRST_STEPS = 20  # dropped
 _EVERY = 2  # step is kept
+_MOST_SHARED = 0.95  # of a cell's variance by its column
 _LEAST_ERROR = 1e-4  # of y; a cell nothing is known of, or that never varied, stays at its value
 
 
@@ -85,10 +86,10 @@ def plausible_matrices(
     rows, columns = np.flatnonzero(present.any(axis=1)), np.flatnonzero(present.any(axis=0))
     if not len(rows):
         return drawn
-    errors = _errors_of_draws(_even_scale(resampled_DST))
+    errors = errors_of_draws(even_scale(resampled_DST))
     here = np.ix_(rows, columns)
     own_ST = np.maximum(np.nan_to_num(errors.own_ST[here]), _LEAST_ERROR)
-    matrix = _Matrix(_even_scale(pgf_ST[here]), present[here], own_ST**2, errors.shared_T[columns] ** 2)
+    matrix = _Matrix(even_scale(pgf_ST[here]), present[here], own_ST**2, errors.shared_T[columns] ** 2)
     n_chains = int(np.clip(_CELLS_AT_A_TIME // own_ST.size, 5, _CHAINS))
     n_each = int(np.clip(own_ST.size // _CELLS_OF_A_DRAW, 1, 10))
     states = _walk(matrix, n_chains, -(-n_draws // (n_chains * n_each)), random)
@@ -96,7 +97,7 @@ def plausible_matrices(
     for state in chain.from_iterable(repeat(state, n_each) for state in states):
         block = np.arange(first, min(first + n_chains, n_draws))
         first += n_chains
-        true_CST = _pgf_scale(_true_values(matrix, state, random)[: len(block)])
+        true_CST = pgf_scale(_true_values(matrix, state, random)[: len(block)])
         drawn[np.ix_(block, rows, columns)] = np.where(present[here], true_CST, np.nan)
     return drawn
 
@@ -190,14 +191,20 @@ def _without_error(
     return np.asarray(share * value + np.sqrt(share * error) * random.standard_normal(value.shape))
 
 
-class _Errors(NamedTuple):
+class Errors(NamedTuple):
     """Standard errors of a matrix, split into what a column shares and what is a cell's own."""
 
     own_ST: np.ndarray
     shared_T: np.ndarray
 
+    @property
+    def load(self) -> np.ndarray:
+        """How far the error is the column's: errors of two cells of it correlate as the product of theirs."""
+        whole_ST = np.hypot(self.shared_T, np.nan_to_num(self.own_ST))
+        return np.asarray(np.minimum(self.shared_T / np.maximum(whole_ST, 1e-300), _MOST_SHARED**0.5))
 
-def _errors_of_draws(pgf_DST: np.ndarray) -> _Errors:
+
+def errors_of_draws(pgf_DST: np.ndarray) -> Errors:
     """Split the variation of drawn matrices: the mean covariance of a column's cells is what they share.
 
     Parameters
@@ -207,7 +214,7 @@ def _errors_of_draws(pgf_DST: np.ndarray) -> _Errors:
 
     Returns
     -------
-    _Errors
+    Errors
         Robust to single wild draws, as a gap near nothing makes them. At most 95 % of a variance is shared.
     """
     n_sources, n_targets = pgf_DST.shape[1:]
@@ -224,17 +231,17 @@ def _errors_of_draws(pgf_DST: np.ndarray) -> _Errors:
             total = float(deviation.sum(axis=1).var()) - float(deviation.var(axis=0).sum())
             common = max(total, 0.0) / (len(here) * (len(here) - 1))
             varying = spread > _LEAST_ERROR
-            shared[t] = np.sqrt(min(common, 0.95 * float(np.min(spread[varying] ** 2, initial=np.inf))))
+            shared[t] = np.sqrt(min(common, _MOST_SHARED * float(np.min(spread[varying] ** 2, initial=np.inf))))
             shared[t] = shared[t] if varying.any() else 0.0
         own[here, t] = np.sqrt(np.maximum(spread**2 - shared[t] ** 2, 0))
-    return _Errors(own, shared)
+    return Errors(own, shared)
 
 
-def _even_scale(pgf: np.ndarray) -> np.ndarray:
-    """PGF itself where positive, -log(1 - PGF) where negative."""
-    return np.asarray(np.where(pgf > 0, pgf, -np.log1p(-np.fmin(pgf, 0))))
+def even_scale(pgf: np.ndarray) -> np.ndarray:
+    """PGF itself where positive, -log(1 - PGF) where negative; NaN stays."""
+    return np.asarray(np.where(pgf > 0, pgf, -np.log1p(-np.minimum(pgf, 0))))
 
 
-def _pgf_scale(y: np.ndarray) -> np.ndarray:
-    """Undo `_even_scale`."""
-    return np.asarray(np.where(y > 0, y, -np.expm1(-np.fmin(y, 0))))
+def pgf_scale(y: np.ndarray) -> np.ndarray:
+    """Undo `even_scale`."""
+    return np.asarray(np.where(y > 0, y, -np.expm1(-np.minimum(y, 0))))

@@ -36,9 +36,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tasktransfer.analysis.shrinkage import even_scale, pgf_scale
 from tasktransfer.errors import InputError, SettingsError, closest
 
-__all__ = ["METHODS", "Completion", "complete", "even_scale", "pgf_scale"]
+__all__ = ["METHODS", "Completion", "complete"]
 
 METHODS = ("target mean", "source mean", "additive", "low-rank", "side", "side+low")
 _SHRINKAGES = (0.0, 0.5, 2.0, 8.0)  # of an effect, in cells of the mean that it is pulled to
@@ -56,16 +57,6 @@ class Completion(NamedTuple):
     values: pd.DataFrame
     error: float  # root mean square over held-out measured cells, on the even scale; NaN under 2 folds of cells
     how: str  # what was chosen
-
-
-def even_scale(pgf: np.ndarray) -> np.ndarray:
-    """PGF itself where positive, -log(1 - PGF) where negative; NaN stays."""
-    return np.asarray(np.where(pgf > 0, pgf, -np.log1p(-np.minimum(pgf, 0))))
-
-
-def pgf_scale(y: np.ndarray) -> np.ndarray:
-    """Undo `even_scale`; at most 1."""
-    return np.asarray(np.where(y > 0, np.minimum(y, 1), -np.expm1(-np.minimum(y, 0))))
 
 
 def complete(
@@ -121,7 +112,7 @@ def complete(
     chosen, how = _choose(y_ST, folds_ST, _linear_fits(method, extra_FST))
     if "low" in method:
         chosen, how = _with_low_rank(y_ST, folds_ST, chosen, how)
-    filled = np.where(off_ST, pgf_scale(chosen(y_ST)), np.nan)
+    filled = np.where(off_ST, np.minimum(pgf_scale(chosen(y_ST)), 1), np.nan)
     errors = _held_out_errors(y_ST, folds_ST, chosen)
     error = float(np.sqrt(np.nanmean(errors**2))) if (~np.isnan(errors)).any() else float("nan")
     return Completion(pd.DataFrame(filled, index=matrix.index, columns=matrix.columns), error, how)

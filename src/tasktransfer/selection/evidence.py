@@ -2,6 +2,7 @@
 
     draws     what the true matrix may be. Up to `MOST_CELLS` cells: `plausible_matrices` on resampled errors
               (items where they are known, standard errors elsewhere). Above: `posterior_draws`, in closed form.
+    errors    split into a cell's own and what its column shares, through its baseline and its items.
     diagonal  drawn from its own error alone: self-transfer is too unlike the rest to be shrunk with it.
     holes     have a stand-in, so that a mixture's effect is defined everywhere: in each draw, what some other
               source does to that target. No method that reads the matrix chooses a source for a target that it was
@@ -26,9 +27,9 @@ from tasktransfer.analysis.diagnostics import DIAGNOSTIC_COLUMNS, diagnose
 from tasktransfer.analysis.pgf import matrix, models_of, pgf_table, transfers_table
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.analysis.resampling import Resampled, resample
-from tasktransfer.analysis.shrinkage import plausible_matrices
+from tasktransfer.analysis.shrinkage import Errors, errors_of_draws, even_scale, plausible_matrices
 from tasktransfer.errors import InputError, closest, quoted
-from tasktransfer.selection.posterior import posterior_draws
+from tasktransfer.selection.posterior import errors_of_cells, posterior_draws
 from tasktransfer.tables import TRANSFER_COLUMNS, Accuracies
 
 __all__ = ["MOST_CELLS", "Evidence", "gather_evidence"]
@@ -47,6 +48,7 @@ class Evidence:
     targets: list[str]
     cells: pd.DataFrame  # finetune rows of transfers
     draws_DST: np.ndarray  # float32; NaN only where there is no stand-in either
+    errors: Errors  # of the cells
     diagnostics: pd.DataFrame  # flagged checks of the model
     notes: tuple[str, ...] = ()
 
@@ -131,10 +133,10 @@ def gather_evidence(
     if cells["pgf"].isna().all():
         raise InputError(f"model {quoted([model])}: every cell is a hole, so nothing can be recommended")
     sources, targets = list(cells["source"].unique()), list(cells["target"].unique())
-    draws, notes = _draw(cells, study, sources, targets, seed)
+    draws, errors, notes = _draw(cells, study, sources, targets, seed)
     rows = study.diagnostics
     flagged = rows[(rows["model"] == model) & rows["flagged"].astype(bool)].reset_index(drop=True)
-    return Evidence(model, sources, targets, cells, draws, flagged, notes)
+    return Evidence(model, sources, targets, cells, draws, errors, flagged, notes)
 
 
 class _Study(NamedTuple):
@@ -196,14 +198,17 @@ def _grid(cells: pd.DataFrame, column: str, sources: list[str], targets: list[st
 
 def _draw(
     cells: pd.DataFrame, study: _Study, sources: list[str], targets: list[str], seed: int
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Draws of the whole matrix, and what to know of them."""
+) -> tuple[np.ndarray, Errors, tuple[str, ...]]:
+    """Draws of the whole matrix, its errors, and what to know of them."""
     observed = _grid(cells, "pgf", sources, targets)
     own = np.array(sources, dtype=object)[:, None] == np.array(targets, dtype=object)
     if observed.size > MOST_CELLS:
-        drawn = posterior_draws(cells, sources, targets, seed=seed)
+        errors = errors_of_cells(cells, sources, targets)
+        drawn = posterior_draws(observed, errors, own, seed=seed)
     else:
-        drawn = _plausible(observed, _resampled(cells, study, seed), own, sources, targets, seed)
+        resampled = _arranged(_resampled(cells, study, seed), sources, targets)
+        errors = errors_of_draws(even_scale(resampled))
+        drawn = _plausible(observed, resampled, own, sources, targets, seed)
     holes = np.isnan(observed)
     notes = []
     if holes.any():
@@ -214,7 +219,7 @@ def _draw(
         )
     if cells["p_value"].isna().all():
         notes.append("no error of any cell is known (one seed, no item counts): every value counts as exact")
-    return drawn, tuple(notes)
+    return drawn, errors, tuple(notes)
 
 
 def _resampled(cells: pd.DataFrame, study: _Study, seed: int) -> Resampled:
@@ -231,17 +236,21 @@ def _resampled(cells: pd.DataFrame, study: _Study, seed: int) -> Resampled:
     return resample(cells, study.pgf[study.pgf["model"] == model], items, n_draws=_DRAWS, seed=seed)[model]
 
 
+def _arranged(resampled: Resampled, sources: list[str], targets: list[str]) -> np.ndarray:
+    """Draws of the finetunes: shape D, S, T."""
+    at = [resampled.cells.index(("finetune", source)) for source in sources]
+    return resampled.pgf_DCT[:, at][:, :, [resampled.targets.index(target) for target in targets]]
+
+
 def _plausible(
     observed: np.ndarray,
-    resampled: Resampled,
+    drawn: np.ndarray,
     own: np.ndarray,
     sources: list[str],
     targets: list[str],
     seed: int,
 ) -> np.ndarray:
     """What the true matrix may be; the diagonal is not shrunk."""
-    at = [resampled.cells.index(("finetune", source)) for source in sources]
-    drawn = resampled.pgf_DCT[:, at][:, :, [resampled.targets.index(target) for target in targets]]
     by_name = np.ix_(np.arange(len(drawn)), np.argsort(sources), np.argsort(targets))  # no order changes a draw
     off = np.where(own, np.nan, observed)[by_name[1][0], by_name[2][0]]
     plausible = np.empty_like(drawn)

@@ -36,8 +36,9 @@ import pandas as pd
 from scipy import stats
 
 from tasktransfer.analysis.decomposition import decompose
+from tasktransfer.analysis.shrinkage import even_scale
 from tasktransfer.errors import InputError, SettingsError
-from tasktransfer.selection.completion import METHODS, complete, even_scale
+from tasktransfer.selection.completion import METHODS, complete
 
 __all__ = ["BASELINES", "HOLES", "Estimate", "GridCost", "compare_estimates", "interaction_p_value", "sentences"]
 

@@ -6,14 +6,7 @@ That the effects of sources add up in proportion to their shares is an assumptio
 of the number of items that the sources were trained with. The interval is of the true effect; what one run
 measures on so many items also has the error of that run and of those items.
 
-Whether any source helps at all is a test: one-sided p-values of the sources on the targets, joined over targets by
-Stouffer's weighted z [1]_ and over sources by Simes [2]_, which at 95 % finds help where there is none in 5 % of
-studies or less.
-
-References
-----------
-.. [1] Stouffer et al., "The American Soldier", 1949; Liptak 1958 for the weights.
-.. [2] Simes, "An improved Bonferroni procedure for multiple tests of significance", Biometrika 73, 1986.
+Whether any source helps at all is a test, see `significance`.
 """
 
 from __future__ import annotations
@@ -25,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from scipy import stats
 
 from tasktransfer.analysis.multiplicity import false_discovery_rate
 from tasktransfer.analysis.pipeline import Analysis
@@ -33,6 +25,7 @@ from tasktransfer.errors import SettingsError
 from tasktransfer.selection.evidence import Evidence, gather_evidence
 from tasktransfer.selection.methods import find_method
 from tasktransfer.selection.question import MethodSettings, Question, ask
+from tasktransfer.selection.significance import any_source_helps, source_p_values
 from tasktransfer.selection.wording import cautions_of, sentence_of, weakened
 from tasktransfer.tables import Accuracies
 
@@ -140,9 +133,8 @@ def recommend(
         settings=settings,
     )
     items = _whole_items(find(known, question), question)
-    p_value_S = _p_values(known, question)
-    tested = p_value_S[~np.isnan(p_value_S)]
-    p_value = float(false_discovery_rate(tested).min()) if len(tested) else np.nan  # the least adjusted is Simes'
+    p_value_S = source_p_values(known, question)
+    p_value = any_source_helps(known, question, p_value_S)
     helps = None if np.isnan(p_value) else bool(p_value <= 1 - confidence)
     drawn_DT = _effects(known, question, items)
     expected = _expected(known, question, drawn_DT, confidence)
@@ -181,15 +173,6 @@ def _whole_items(shares: np.ndarray, question: Question) -> np.ndarray:
     lacking = int(question.budget - items.sum())
     items[order[:lacking]] += 1
     return items.astype(int)
-
-
-def _p_values(evidence: Evidence, question: Question) -> np.ndarray:
-    """One-sided p-value of each source on the weighted targets; NaN where one is not known."""
-    rows = evidence.source_places(question.sources)
-    columns = evidence.target_places(tuple(question.targets))
-    weights = np.array(list(question.targets.values()))
-    z_ST = stats.norm.isf(np.clip(evidence.p_value[np.ix_(rows, columns)], 1e-300, 1 - 1e-16))
-    return np.asarray(stats.norm.sf(z_ST @ weights / np.linalg.norm(weights)))
 
 
 def _effects(evidence: Evidence, question: Question, items: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.multiplicity import false_discovery_rate
 from tasktransfer.selection.evidence import Evidence
 from tasktransfer.selection.question import Question
+from tasktransfer.selection.significance import any_source_helps
 
 __all__ = ["PROBABLE", "cautions_of", "sentence_of", "weakened"]
 
@@ -99,11 +99,9 @@ def cautions_of(
     if np.isnan(p_value_S).all():
         told.append("whether any source helps is not tested: no error is known for its cells on the targets")
     others = np.array([source not in question.targets for source in question.sources])
-    tested = p_value_S[others & ~np.isnan(p_value_S)]
-    if not others.all() and len(tested):
-        least = float(false_discovery_rate(tested).min())
-        if least > 1 - confidence:
-            told.append(f"no evidence that any task but the target itself helps it (p = {least:.2f})")
+    p_value = np.nan if others.all() else any_source_helps(evidence, question, p_value_S, among=others)
+    if p_value > 1 - confidence:
+        told.append(f"no evidence that any task but the target itself helps it (p = {p_value:.2f})")
     rows = evidence.diagnostics
     for task in (*question.targets, *question.protect):
         of_task = rows[(rows["scope"] == "target") & (rows["target"] == task)]
