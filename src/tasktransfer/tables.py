@@ -88,6 +88,7 @@ TRANSFER_COLUMNS = (
     "q_by_target",
     "p_adapters",
     "se_items",
+    "se_shared",
     "se_seeds",
     "df",
     "n_seeds",

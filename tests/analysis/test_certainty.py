@@ -28,7 +28,7 @@ from tasktransfer.analysis.pgf import pgf_table, transfers_table
 from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.resampling import resample
 from tasktransfer.analysis.settings import Settings
-from tasktransfer.analysis.shrinkage import _even_scale, _pgf_scale, plausible_matrices
+from tasktransfer.analysis.shrinkage import even_scale, pgf_scale, plausible_matrices
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.analysis.transferability import aggregate_transfer
 from tasktransfer.errors import InputError
@@ -153,10 +153,10 @@ def test_what_a_source_does_everywhere_is_not_shrunk_cell_by_cell():
     assert np.abs(rows[3:]).mean() < 0.03
 
 
-def test_even_scale_is_undone():
+def testeven_scale_is_undone():
     pgf = np.array([-3.0, -0.4, 0.0, 0.3, 1.0, 1.4])
-    assert _even_scale(pgf) == pytest.approx([-np.log(4), -np.log(1.4), 0, 0.3, 1, 1.4])
-    assert _pgf_scale(_even_scale(pgf)) == pytest.approx(pgf)
+    assert even_scale(pgf) == pytest.approx([-np.log(4), -np.log(1.4), 0, 0.3, 1, 1.4])
+    assert pgf_scale(even_scale(pgf)) == pytest.approx(pgf)
 
 
 def test_variances_are_drawn_from_their_posterior():

@@ -273,7 +273,7 @@ def test_a_large_matrix_is_shrunk_towards_what_is_true():
     truth = 0.1 * rng.standard_normal(n) + np.where(rng.random((n, n)) < 0.1, 0.3, 0.0)
     pgf = truth + 0.08 * rng.standard_normal((n, n)) + 0.08 * rng.standard_normal(n)
     se = np.hypot(0.08, 0.08) * 0.5  # accuracy; the gap is a half
-    table = transfers_of(pgf, p_value=0.5).assign(se_items=se, gap=0.5, n_items=150.0)
+    table = transfers_of(pgf, p_value=0.5).assign(se_items=se, se_shared=0.08 * 0.5, gap=0.5, n_items=150.0)
     evidence = gather_evidence(table)
     off = ~np.eye(n, dtype=bool)
     middle = evidence.draws_DST.mean(axis=0)

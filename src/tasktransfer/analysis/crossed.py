@@ -42,7 +42,15 @@ from scipy import stats
 
 from tasktransfer.analysis.moderation import VariancePrior
 
-__all__ = ["CrossedMean", "Interval", "MeanSquares", "crossed_mean", "mean_squares", "pgf_interval"]
+__all__ = [
+    "CrossedMean",
+    "Interval",
+    "MeanSquares",
+    "crossed_mean",
+    "mean_squares",
+    "pgf_interval",
+    "shared_item_variance",
+]
 
 FEWEST_WRONG = 3  # baseline items short of the ceiling that an interval for PGF needs
 NO_PRIOR = VariancePrior(np.nan, 0.0, 0.0)
@@ -128,6 +136,22 @@ def mean_squares(values_CSK: np.ndarray, clusters_K: np.ndarray | None = None) -
     rest = values_CSK - by_seed[:, :, None] - by_item[:, None, :] + mean[:, None, None]
     ms_rest = np.einsum("csk,csk->c", rest, rest) / ((n_seeds - 1) * (n_units - 1))
     return MeanSquares(mean, ms_seed, ms_item, ms_rest, n_seeds, n_units)
+
+
+def shared_item_variance(values_CSK: np.ndarray, clusters_K: np.ndarray | None = None) -> float:
+    """What the cells' means have in common of the variance that other items would bring; NaN for one cell.
+
+    The mean covariance of two cells' means: all have the same baseline, and find the same items hard.
+    """
+    n_cells = len(values_CSK)
+    if n_cells < 2:
+        return float("nan")
+    if clusters_K is not None:
+        values_CSK = _cluster_totals(values_CSK, clusters_K)
+    by_item = values_CSK.mean(axis=1)
+    n_units = by_item.shape[1]
+    together, alone = float(by_item.sum(axis=0).var(ddof=1)), float(by_item.var(axis=1, ddof=1).sum())
+    return float(max((together - alone) / (n_cells * (n_cells - 1) * n_units), 0.0))
 
 
 def _cluster_totals(values_CSK: np.ndarray, clusters_K: np.ndarray) -> np.ndarray:

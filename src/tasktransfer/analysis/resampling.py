@@ -7,10 +7,10 @@ other model included, so what they share (a hard item drawn twice, a lucky basel
 Items of one cluster are drawn together. To each source is added an error of its seeds, normal with the variance of
 `crossed` and its degrees of freedom. A best-observed ceiling is looked up anew in every draw.
 
-Where only counts are known the draw of items is a normal one: the baseline moves by z sqrt(b (1 - b) / K), and
-with it every source's gain, as far as changed answers depend on the baseline's (those that were wrong can only
-become right), the rest of the assumed discordance falling on each source alone. Where not even items are known
-only the seeds vary.
+Where items are not at hand the draw is a normal one from the standard errors: the baseline moves by
+z sqrt(b (1 - b) / K), and with it every source's gain, as far as changed answers depend on the baseline's (those
+that were wrong can only become right); what else of the error is shared falls on the column, the rest on each
+source alone. Where not even the number of items is known only the seeds vary.
 
 Shape letters: D draws, C cells (kind, source), T targets, R runs, K items.
 """
@@ -24,7 +24,6 @@ import pandas as pd
 
 from tasktransfer.analysis.crossed import FEWEST_WRONG
 from tasktransfer.analysis.items import CellKey, TargetItems, cell_groups, targets_of_items
-from tasktransfer.analysis.uncertainty import assumed_discordance
 
 __all__ = ["Resampled", "drawn_intervals", "resample"]
 
@@ -157,7 +156,7 @@ def _column_draws(
     accuracies = rows["accuracy"].notna().to_numpy()
     if not accuracies.any():
         return rows["pgf"].to_numpy(dtype=float) + of_seeds_DC, known_C
-    after_DC, before_DC = _from_counts(rows, n_draws, random)
+    after_DC, before_DC = _from_errors(rows, n_draws, random)
     if block is not None:
         _draw_items(block, rows, random, after_DC, before_DC)
     after_DC = np.clip(after_DC + of_seeds_DC, 0, 1)
@@ -191,23 +190,24 @@ def _draw_items(
             into_DC[:, at] = drawn_DK @ scores_CSK[here].mean(axis=1).T.astype(np.float32)
 
 
-def _from_counts(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracies after and before as an assumed discordance lets them vary; no variation without item counts.
+def _from_errors(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracies after and before as their standard errors over items let them vary; not where none is known.
 
-    Runs that agree with one another as much as with the baseline have gains whose errors are half in common: that
-    of the baseline, and that all of them find the same items hard.
+    What the cells of a column share is the baseline, which moves gap and gain, and that all find the same items
+    hard.
     """
     after, before = rows["accuracy"].to_numpy(dtype=float), rows["baseline"].to_numpy(dtype=float)
     n_items, gain = rows["n_items"].to_numpy(dtype=float), rows["gain"].to_numpy(dtype=float)
-    counted = n_items > 1
-    n_items = np.where(counted, n_items, np.inf)
-    discordance = assumed_discordance(rows)
+    variance = np.nan_to_num(rows["se_items"].to_numpy(dtype=float)) ** 2
+    shared = np.minimum(np.nan_to_num(rows["se_shared"].to_numpy(dtype=float)) ** 2, variance)
+    n_items = np.where(n_items > 1, n_items, np.inf)
+    discordance = np.where(np.isinf(n_items), 0, variance * np.where(np.isinf(n_items), 0, n_items) + gain**2)
     up, down = (discordance + gain) / 2, (discordance - gain) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.nan_to_num(np.where(before < 1, up / (1 - before), 0)) + np.where(before > 0, down / before, 0)
     of_base = before * (1 - before) / n_items
-    alone = np.maximum((discordance - gain**2) / n_items - slope**2 * of_base, 0)
-    common = np.clip((discordance - gain**2) / n_items / 2 - slope**2 * of_base, 0, alone)
+    alone = np.maximum(variance - slope**2 * of_base, 0)
+    common = np.clip(shared - slope**2 * of_base, 0, alone)
     base_D1, hard_D1 = random.of_target.standard_normal((2, n_draws, 1))
     moved_DC = base_D1 * np.sqrt(of_base)
     before_DC = np.clip(before + moved_DC, 0, 1)

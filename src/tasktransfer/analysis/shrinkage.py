@@ -226,14 +226,14 @@ def errors_of_draws(pgf_DST: np.ndarray) -> Errors:
         if len(here) == 0 or len(drawn) < 2:
             continue
         spread = np.subtract(*np.quantile(drawn, [0.8413, 0.1587], axis=0)) / 2
-        if len(here) > 1:
+        varying = spread > _LEAST_ERROR
+        if len(here) > 1 and varying.any():
             deviation = np.clip(drawn - np.median(drawn, axis=0), -3 * spread, 3 * spread)
             total = float(deviation.sum(axis=1).var()) - float(deviation.var(axis=0).sum())
             common = max(total, 0.0) / (len(here) * (len(here) - 1))
-            varying = spread > _LEAST_ERROR
-            shared[t] = np.sqrt(min(common, _MOST_SHARED * float(np.min(spread[varying] ** 2, initial=np.inf))))
-            shared[t] = shared[t] if varying.any() else 0.0
-        own[here, t] = np.sqrt(np.maximum(spread**2 - shared[t] ** 2, 0))
+            shared[t] = np.sqrt(min(common, _MOST_SHARED * float(np.min(spread[varying] ** 2))))
+        part = shared[t] ** 2 / float(np.mean(spread[varying] ** 2)) if varying.any() else 0.0
+        own[here, t] = np.sqrt(np.maximum(spread**2 - shared[t] ** 2, spread**2 * (1 - part)))
     return Errors(own, shared)
 
 

@@ -17,6 +17,9 @@ The column ``uncertainty`` says it in every row:
 
 The two parts of a gain's standard error stand beside it: ``se_items`` and ``se_seeds`` (accuracy; for values that
 came as PGF only, in PGF). The variance of seeds is moderated over the sources of a target, see `moderation`.
+``se_shared`` is the part of ``se_items`` that the finetunes of a target have in common, through its baseline and
+its hard items; where items are not known it is taken to be half of the variance, as if every two finetunes
+differed as much as each does from the untouched model.
 
 ``p_value`` asks whether this source changes the target, over seeds and items; ``p_adapters`` whether these very
 adapters do, over items alone (`sign_flip`). With one seed they are the same.
@@ -30,7 +33,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval
+from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval, shared_item_variance
 from tasktransfer.analysis.items import CellGroup, TargetItems, cell_groups, targets_of_items
 from tasktransfer.analysis.moderation import VariancePrior, fit_variance_prior
 from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
@@ -66,6 +69,7 @@ _FOUND = [
     "p_value",
     "p_adapters",
     "se_items",
+    "se_shared",
     "se_seeds",
     "df",
     "uncertainty",
@@ -85,9 +89,9 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFram
     Returns
     -------
     pandas.DataFrame
-        `transfers` with low, high, p_value, se_items, se_seeds, df and uncertainty; p_adapters, gain_low and
-        gain_high are NaN: nothing is called negligible on an assumption. ``tested_gain`` has the sign of what the
-        p-value is of.
+        `transfers` with low, high, p_value, the parts of the standard error, df and uncertainty; p_adapters,
+        gain_low and gain_high are NaN: nothing is called negligible on an assumption. ``tested_gain`` has the sign
+        of what the p-value is of.
     """
     pgf, n_seeds = transfers["pgf"].to_numpy(dtype=float), transfers["n_seeds"].to_numpy(dtype=float)
     gap = transfers["gap"].fillna(1.0).to_numpy(dtype=float)  # PGF only: errors stay on the PGF scale
@@ -115,6 +119,7 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFram
         gain_high=np.nan,
         tested_gain=pgf,
         se_items=np.where(counted, np.sqrt(of_items), np.nan),
+        se_shared=np.where(counted, np.sqrt(of_items / 2), np.nan),
         se_seeds=np.where(several, np.sqrt(of_seeds), np.nan),
         df=df,
         uncertainty=np.where(np.isnan(pgf), "", told),
@@ -232,6 +237,7 @@ def _group(group: CellGroup, ceiling: float, prior: VariancePrior, confidence: f
     gain = crossed_mean(mean_squares(change, group.clusters_K), population, prior)
     one_sided_twice = gain.with_pseudo_items(group.n_units).interval(max(0.0, 1 - 2 * (1 - confidence)))
     p_adapters = sign_flip_p_value(change, group.clusters_K)
+    transfers = np.array([cell.kind == "finetune" and cell.source != cell.target for cell in group.cells])
     of_source = gain.p_value() if n_seeds > 1 else p_adapters
     return pd.DataFrame(group.cells, columns=_CELL).assign(
         low=low,
@@ -242,6 +248,7 @@ def _group(group: CellGroup, ceiling: float, prior: VariancePrior, confidence: f
         p_value=np.where(np.isnan(of_source), p_adapters, of_source),  # every seed changed every item alike
         p_adapters=p_adapters,
         se_items=np.sqrt(gain.of_items),
+        se_shared=np.sqrt(shared_item_variance(change[transfers], group.clusters_K)),
         se_seeds=np.sqrt(gain.of_seeds) if n_seeds > 1 else np.nan,
         df=gain.df,
         uncertainty=ITEMS_AND_SEEDS if n_seeds > 1 else ITEMS_ONLY,

@@ -19,7 +19,7 @@ best source; what spreads the mixture is that the best is not known: sources who
 other, as in a portfolio [1]_, exactly as far as the draws are uncertain. An SD and a mean of hinges are convex, so
 what is found is the maximum over all mixtures.
 
-Shape letters: D draws, S sources, P protected tasks.
+Shape letters: D draws, S sources, P protected tasks, N draws and protected tasks.
 
 References
 ----------
@@ -37,6 +37,8 @@ __all__ = ["best_mixture"]
 
 _AT_ONCE = 30  # sources the solver sees; others join when they would improve what it found
 _ROUNDS = 10
+_HARMS = 20_000  # draws times protected tasks that harm is averaged over
+_FEWEST_DRAWS = 50
 _EVEN = 1e-6  # rounds off the kink of an SD at 0
 _DUST = 1e-3
 
@@ -44,41 +46,35 @@ _DUST = 1e-3
 class _Aim(NamedTuple):
     """What is to be made small, and all it needs."""
 
-    gain_DS: np.ndarray
-    harm_DPS: np.ndarray
-    caution: float
-    harm_weight: float
     mean_S: np.ndarray
     covariance_SS: np.ndarray
+    harm_NS: np.ndarray  # what each source does to the protected tasks, a row for each draw and task
+    n_draws: int
+    caution: float
+    harm_weight: float
 
     def only(self, here: np.ndarray) -> _Aim:
         """Of some sources."""
-        return _Aim(
-            self.gain_DS[:, here],
-            self.harm_DPS[:, :, here],
-            self.caution,
-            self.harm_weight,
-            self.mean_S[here],
+        covariance_SS, harm_NS = (
             self.covariance_SS[np.ix_(here, here)],
+            np.ascontiguousarray(self.harm_NS[:, here]),
         )
+        return self._replace(mean_S=self.mean_S[here], covariance_SS=covariance_SS, harm_NS=harm_NS)
 
-    def value(self, w: np.ndarray) -> float:
-        """The objective, to be made small."""
-        risk = np.sqrt(w @ self.covariance_SS @ w + _EVEN**2)
-        harm = np.maximum(0, -(self.harm_DPS @ w)).mean(axis=0).sum()
-        return float(-self.mean_S @ w + self.caution * risk + self.harm_weight * harm)
-
-    def slope(self, w: np.ndarray) -> np.ndarray:
-        """Its gradient."""
+    def value(self, w: np.ndarray) -> tuple[float, np.ndarray]:
+        """The objective, to be made small, and its gradient."""
         spread = self.covariance_SS @ w
-        harmed_DP = (self.harm_DPS @ w < 0).astype(float)
-        of_harm = np.einsum("dp,dps->s", harmed_DP, self.harm_DPS) / len(self.harm_DPS)
         risk = np.sqrt(w @ spread + _EVEN**2)
-        return np.asarray(-self.mean_S + self.caution * spread / risk - self.harm_weight * of_harm)
+        change_N = self.harm_NS @ w
+        harmed_N = change_N < 0
+        harm = -float(change_N[harmed_N].sum()) / self.n_draws
+        of_harm = harmed_N.astype(float) @ self.harm_NS / self.n_draws
+        value = float(-self.mean_S @ w + self.caution * risk + self.harm_weight * harm)
+        return value, np.asarray(-self.mean_S + self.caution * spread / risk - self.harm_weight * of_harm)
 
     def alone(self) -> np.ndarray:
         """The objective of each source alone."""
-        harm = np.maximum(0, -self.harm_DPS).mean(axis=0).sum(axis=0)
+        harm = np.maximum(0, -self.harm_NS).sum(axis=0) / self.n_draws
         risk = np.sqrt(np.diag(self.covariance_SS))
         return np.asarray(-self.mean_S + self.caution * risk + self.harm_weight * harm)
 
@@ -110,8 +106,9 @@ def best_mixture(
     until none would: the maximum is that over all sources.
     """
     covariance = np.atleast_2d(np.cov(gain_DS, rowvar=False, ddof=0))
-    harm_DPS = np.moveaxis(harm_DSP, 2, 1)
-    aim = _Aim(gain_DS, harm_DPS, caution, harm_weight, gain_DS.mean(axis=0), covariance)
+    harm_DSP = harm_DSP[: max(_FEWEST_DRAWS, _HARMS // max(harm_DSP.shape[2], 1))]
+    harm_NS = np.moveaxis(harm_DSP, 2, 1).reshape(-1, harm_DSP.shape[1])
+    aim = _Aim(gain_DS.mean(axis=0), covariance, harm_NS, len(harm_DSP), caution, harm_weight)
     order = np.argsort(aim.alone(), kind="stable")
     enough = int(np.searchsorted(np.cumsum(most[order]), 1 - 1e-12)) + 1
     here = order[: max(_AT_ONCE, enough)]
@@ -119,7 +116,7 @@ def best_mixture(
     for _ in range(_ROUNDS):
         w[:] = 0.0
         w[here] = _solve(aim.only(here), most[here])
-        slope = aim.slope(w)
+        slope = aim.value(w)[1]
         price = slope[w > 1e-9].max()  # what the last item gives where it is now
         better = np.flatnonzero((slope < price - 1e-6) & ~np.isin(np.arange(len(w)), here))
         if not len(better):
@@ -138,7 +135,7 @@ def _solve(aim: _Aim, most: np.ndarray) -> np.ndarray:
         solution = optimize.minimize(
             aim.value,
             start,
-            jac=aim.slope,
+            jac=True,
             method="SLSQP",
             bounds=[(0.0, float(m)) for m in most],
             constraints=[{"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like}],
@@ -147,7 +144,7 @@ def _solve(aim: _Aim, most: np.ndarray) -> np.ndarray:
         shares = np.clip(solution.x, 0, most)
         if abs(shares.sum() - 1) < 1e-6:
             found.append(shares)
-    return min(found, key=aim.value)
+    return min(found, key=lambda w: aim.value(w)[0])
 
 
 def _in_order(cost: np.ndarray, most: np.ndarray) -> np.ndarray:

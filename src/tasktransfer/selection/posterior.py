@@ -8,9 +8,7 @@ forty or more sources allow and a dozen would not. A cell's deviation given leve
 normals, drawn as one normal of the same mean and variance. What is open about level and source is drawn once a
 column and once a row, and moves a cell as far as the cell leans on them; `shared` is drawn once a column.
 
-`se_items` and `se_seeds` tell the errors. A column shares its baseline. Where any two finetunes differ as much
-from each other as from the untouched model, half of the variance over items is shared; without the items
-themselves nothing tells better.
+`se_items`, `se_shared` and `se_seeds` of the transfers tell the errors.
 
 References
 ----------
@@ -38,14 +36,17 @@ def errors_of_cells(cells: pd.DataFrame, sources: list[str], targets: list[str])
     """Errors of the finetune rows of one model's transfers, on the scale of PGF; 0 where none is known."""
     row = pd.Index(sources).get_indexer(cells["source"])
     column = pd.Index(targets).get_indexer(cells["target"])
-    gap, se_items, se_seeds = (cells[name].to_numpy(dtype=float) for name in ("gap", "se_items", "se_seeds"))
-    scale = np.where(np.isnan(gap), 1.0, gap)  # PGF only: errors are on its scale
-    of_items, of_seeds = np.nan_to_num(se_items / scale) ** 2, np.nan_to_num(se_seeds / scale) ** 2
-    total_ST, of_column_ST = (np.full((len(sources), len(targets)), np.nan) for _ in range(2))
-    total_ST[row, column], of_column_ST[row, column] = of_items + of_seeds, of_items / 2
-    own = np.array(sources, dtype=object)[:, None] == np.array(targets, dtype=object)
-    shared_T = np.sqrt(np.nan_to_num(_column_means(of_column_ST, ~np.isnan(total_ST) & ~own)))
-    return Errors(np.sqrt(np.maximum(np.nan_to_num(total_ST) - shared_T**2, _LEAST_ERROR**2)), shared_T)
+    scale = cells["gap"].fillna(1.0).to_numpy(dtype=float)  # PGF only: errors are on its scale
+    of_items, of_column, of_seeds = (
+        np.nan_to_num(cells[name].to_numpy(dtype=float) / scale) ** 2
+        for name in ("se_items", "se_shared", "se_seeds")
+    )
+    of_column = np.minimum(of_column, of_items)
+    own_ST, of_column_ST = (np.full((len(sources), len(targets)), np.nan) for _ in range(2))
+    own_ST[row, column], of_column_ST[row, column] = of_items - of_column + of_seeds, of_column
+    off = np.array(sources, dtype=object)[:, None] != np.array(targets, dtype=object)
+    shared_T = np.sqrt(_column_means(of_column_ST, ~np.isnan(of_column_ST) & off))
+    return Errors(np.sqrt(np.maximum(np.nan_to_num(own_ST), _LEAST_ERROR**2)), shared_T)
 
 
 def posterior_draws(pgf_ST: np.ndarray, errors: Errors, own_ST: np.ndarray, *, seed: int) -> np.ndarray:
