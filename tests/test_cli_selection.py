@@ -89,6 +89,13 @@ def test_a_finished_analysis_is_read_as_it_was_saved(table, tmp_path, monkeypatc
         (["--model", "one", "--target", "t1", "--budget", "0"], "the budget is 0"),
         (["--model", "one", "--target", "t1", "--budget", "99", "--cap", "10"], "hold 50 together"),
         (["--model", "one", "--target", "t1", "--budget", "9", "--cap", "t1=x"], "'t1=x': a cap is 'x'"),
+        (["--model", "one", "--target", "t1", "--budget", "9", "--cap", "-5"], "'-5': a cap is a whole number"),
+        (
+            ["--model", "one", "--target", "t1", "--budget", "9", "--cap", "t1=1", "--cap", "t1=2"],
+            "more than once",
+        ),
+        (["--model", "one", "--target", "t1", "--target", "t1=2", "--budget", "9"], "more than once"),
+        (["--model", "one", "--target", "t1", "--budget", "9", "--protect", "all", "--protect", "t0"], "already"),
         (["--model", "one", "--target", "t1", "--budget", "9", "--method", "topk"], "did you mean 'top-k'?"),
     ],
 )

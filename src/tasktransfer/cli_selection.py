@@ -87,12 +87,12 @@ def recommend(
     evidence = evidence_of(inputs, model=model, ceiling=ceiling, seed=seed, unit=unit)
     found = recommend_sources(
         evidence,
-        dict(_named_number(text, evidence.targets, 1.0, "a target's weight") for text in target),
+        _once([_named_number(text, evidence.targets, 1.0, "a target's weight") for text in target], "target"),
         budget,
         method=method,
         exclude_target_data=exclude_target_data,
         exclude=exclude or (),
-        protect="all" if protect == ["all"] and "all" not in evidence.targets else protect or (),
+        protect=_protected(protect or [], evidence.targets),
         caps=_caps(cap or [], evidence.sources),
         settings=settings,
         confidence=confidence,
@@ -133,14 +133,35 @@ def evidence_of(
     return gather_evidence(accuracies, model=model, ceiling=ceiling or "perfect", seed=seed)
 
 
+def _protected(names: Sequence[str], known: Sequence[str]) -> str | Sequence[str]:
+    """The word ``all``, unless a task is called that."""
+    if "all" not in names or "all" in known:
+        return names
+    if len(names) > 1:
+        raise InputError("--protect all already protects every task; leave the other names out")
+    return "all"
+
+
 def _caps(texts: Sequence[str], sources: Sequence[str]) -> dict[str, int] | None:
     """Items by source; a number alone is for all sources that are not named."""
-    for_all = [text for text in texts if text.isdecimal()]
-    named = dict(_named_number(text, sources, None, "a cap", whole=True) for text in texts if not text.isdecimal())
+    for_all = [text for text in texts if "=" not in text]
+    named = _once(
+        [_named_number(text, sources, None, "a cap", whole=True) for text in texts if "=" in text], "cap"
+    )
     if len(for_all) > 1:
         raise InputError(f"the cap of all sources is given more than once: {quoted(for_all)}")
+    if for_all and not for_all[0].isdecimal():
+        raise InputError(f"{for_all[0]!r}: a cap is a whole number of items from 0, or SOURCE=number")
     caps = {**(dict.fromkeys(sources, int(for_all[0])) if for_all else {}), **named}
     return {source: int(items) for source, items in caps.items()} or None
+
+
+def _once(pairs: Sequence[tuple[str, float]], what: str) -> dict[str, float]:
+    """By name; none may be there twice."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise InputError(f"the {what} {quoted(twice)} is given more than once")
+    return dict(pairs)
 
 
 def _named_number(

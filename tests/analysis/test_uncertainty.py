@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval
+from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval, shared_item_variance
 from tasktransfer.analysis.items import cell_groups, targets_of_items
 from tasktransfer.analysis.moderation import fit_variance_prior
 from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
@@ -81,6 +81,21 @@ def test_a_cluster_is_one_unit():
     for name in ("mean", "variance", "df"):
         expected = getattr(crossed_mean(mean_squares(single)), name)
         assert getattr(crossed_mean(mean_squares(copied, of)), name) == pytest.approx(expected)
+
+
+def test_what_cells_share_is_the_covariance_of_their_means():
+    rng = np.random.default_rng(3)
+    hard_K, own_CSK = rng.standard_normal(400), 0.5 * rng.standard_normal((6, 2, 400))
+    values_CSK = hard_K + own_CSK
+    covariance = np.cov(values_CSK.mean(axis=1))
+    between = covariance[~np.eye(6, dtype=bool)].mean() / 400
+    assert shared_item_variance(values_CSK) == pytest.approx(between)
+    assert between == pytest.approx(1 / 400, rel=0.2)
+    assert shared_item_variance(own_CSK) < 0.1 / 400
+    assert np.isnan(shared_item_variance(values_CSK[:1]))
+    # every item four times: clusters of four are the units, and the error is that of the items they repeat
+    repeated = np.repeat(values_CSK, 4, axis=2)
+    assert shared_item_variance(repeated, np.repeat(np.arange(400), 4)) == pytest.approx(between)
 
 
 def test_moderation_pools_what_is_alike_and_leaves_what_differs():

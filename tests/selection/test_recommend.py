@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from scipy import stats
 
 import tasktransfer as tt
 from tasktransfer.analysis.shrinkage import plausible_matrices
+from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.selection.evidence import MOST_CELLS, gather_evidence
 from tasktransfer.selection.recommend import recommend, study_fragment
@@ -124,11 +127,79 @@ def test_holes_have_a_stated_stand_in_and_are_not_chosen_on_the_target():
         recommend(evidence, "t0", 10, exclude=["t0", "t2", "t3"])
 
 
+def test_a_finished_analysis_knows_the_errors_of_its_answers(tmp_path):
+    study = simulate_study(Simulation(n_tasks=8, n_seeds=3, n_items=150), seed=4)
+    study.predictions.to_parquet(tmp_path / "predictions.parquet", index=False)
+    analysis = tt.analyze(tt.read_accuracies(tmp_path))
+    answers, table = gather_evidence(analysis), gather_evidence(analysis.transfers)
+    off = ~np.eye(8, dtype=bool)
+    from_answers, from_table = (evidence.draws_DST.std(axis=0)[off] for evidence in (answers, table))
+    assert from_table.mean() == pytest.approx(from_answers.mean(), rel=0.1)
+    assert table.errors.shared_T == pytest.approx(answers.errors.shared_T, abs=0.03)
+
+
+def test_a_chosen_hole_is_told():
+    pgf = PGF.copy()
+    pgf[0, 0] = np.nan
+    found = recommend(gather_evidence(transfers_of(pgf)), "t0", 10, method="direct")
+    assert "what is said of t0 is a guess: t0 was not measured on it" in found.cautions
+    found = recommend(gather_evidence(holed()), "t0", 12, method="uniform", exclude_target_data=True)
+    assert "what is said of t0 is a guess: t1 was not measured on it" in found.cautions
+
+
+def test_a_task_never_measured_is_neither_filled_in_nor_cleared():
+    pgf = PGF.copy()
+    pgf[:, 3] = np.nan
+    evidence = gather_evidence(transfers_of(pgf))
+    assert np.isnan(evidence.draws_DST[:, :, 3]).all()
+    with pytest.raises(InputError, match="no source was measured on the protected task 't3'"):
+        recommend(evidence, "t0", 10, protect=["t3"])
+    found = recommend(evidence, "t0", 10, protect="all").expected.set_index("task")
+    assert found["role"].to_list() == ["target", "target", "protected", "protected", "other"]
+    assert np.isnan(found.loc["t3", ["pgf", "p_harm"]].to_numpy(dtype=float)).all()
+
+
+def test_the_chance_of_a_protected_loss_is_told():
+    rng = np.random.default_rng(0)
+    pgf = np.array([[0.5, -0.05], [0.1, 0.1]])
+    for spread, told in (
+        (0.05, r"protected t1 may lose \(-0.05, with a probability of 8\d%\)"),
+        (0.01, "probably loses"),
+    ):
+        draws = pgf + spread * rng.standard_normal((4000, 2, 2))
+        evidence = evidence_of(pgf, draws)
+        found = recommend(evidence, "t0", 10, exclude=["t1"], protect=["t1"], method="best-single")
+        assert re.search(told, found.sentence)
+    safe = recommend(evidence, "t0", 10, exclude=["t0"], protect=["t1"], method="best-single")
+    assert "no protected task is likely to lose" in safe.sentence
+
+
+def test_the_same_cell_twice_is_refused():
+    table = transfers_of(PGF)
+    with pytest.raises(InputError, match="the cell of 't0' on 't0' is there twice"):
+        gather_evidence(pd.concat([table, table.iloc[[0]]]))
+
+
+def test_no_draw_is_above_every_item_right():
+    rng = np.random.default_rng(1)
+    table = transfers_of(np.array([[0.99, 0.9], [0.95, 1.05]]), p_value=0.1)
+    table = table.assign(se_items=0.1, se_shared=0.0, n_items=100.0, baseline=[0.5, 0.5, 0.5, 0.5], gain=0.4,
+                         accuracy=0.9, gap=[0.5, 0.4, 0.5, 0.4])  # fmt: skip
+    draws = gather_evidence(table, seed=int(rng.integers(9))).draws_DST
+    assert draws[:, :, 0].max() <= 1
+    assert 1 < draws[:, :, 1].max() <= 1.25 + 1e-6
+
+
 @pytest.mark.parametrize(
     ("about", "told"),
     [
         ({"targets": "t00"}, "no target 't00' \\(did you mean 't0'\\?\\); there are 't0', 't1', 't2', 't3'"),
         ({"targets": []}, "no target given"),
+        ({"targets": [1]}, "target 1 is no text"),
+        (
+            {"budget": 10**13},
+            "the budget is 10000000000000; accepted is a whole number of items from 1 to 1000000000000",
+        ),
         ({"targets": {"t0": 0}}, "target 't0' has the weight 0; accepted is a number above 0"),
         ({"targets": {"t0": float("nan")}}, "weight nan"),
         ({"budget": 0}, "the budget is 0; accepted is a whole number of items from 1"),

@@ -4,9 +4,9 @@
               (items where they are known, standard errors elsewhere). Above: `posterior_draws`, in closed form.
     errors    split into a cell's own and what its column shares, through its baseline and its items.
     diagonal  drawn from its own error alone: self-transfer is too unlike the rest to be shrunk with it.
-    holes     have a stand-in, so that a mixture's effect is defined everywhere: in each draw, what some other
-              source does to that target. No method that reads the matrix chooses a source for a target that it was
-              not measured on.
+    holes     have a stand-in, so that a mixture's effect is defined wherever anything was measured: in each draw,
+              what some other source does to that target. No method that reads the matrix chooses a source for a
+              target that it was not measured on.
 
 Shape letters: D draws, S sources, T targets.
 """
@@ -130,6 +130,9 @@ def gather_evidence(
     finetuned = study.transfers[study.transfers["kind"] == "finetune"]
     model = _model(finetuned, model)
     cells = finetuned[finetuned["model"] == model].reset_index(drop=True)
+    if (twice := cells.duplicated(["source", "target"])).any():
+        first = cells[twice].iloc[0]
+        raise InputError(f"the cell of {quoted([first['source']])} on {quoted([first['target']])} is there twice")
     if cells["pgf"].isna().all():
         raise InputError(f"model {quoted([model])}: every cell is a hole, so nothing can be recommended")
     sources, targets = list(cells["source"].unique()), list(cells["target"].unique())
@@ -209,17 +212,24 @@ def _draw(
         resampled = _arranged(_resampled(cells, study, seed), sources, targets)
         errors = errors_of_draws(even_scale(resampled))
         drawn = _plausible(observed, resampled, own, sources, targets, seed)
+    drawn = np.minimum(drawn, _highest(cells, sources, targets), out=drawn)
     holes = np.isnan(observed)
     notes = []
     if holes.any():
         drawn = _with_stand_ins(drawn, holes, own, np.random.default_rng([seed, 1]))
         notes.append(
-            f"{int(holes.sum())} of {holes.size} cells are holes: no source is chosen for a target it was not "
-            "measured on; elsewhere what other sources do to the target stands in, as uncertain as they differ"
+            f"{int(holes.sum())} of {holes.size} cells are holes: what other sources do to the same target stands "
+            "in, as uncertain as they differ; of a task on itself, what other tasks do to themselves"
         )
     if cells["p_value"].isna().all():
         notes.append("no error of any cell is known (one seed, no item counts): every value counts as exact")
     return drawn, errors, tuple(notes)
+
+
+def _highest(cells: pd.DataFrame, sources: list[str], targets: list[str]) -> np.ndarray:
+    """PGF of every item right: 1, or more under a ceiling that a model can pass."""
+    of_all = (1 - cells["baseline"]) / cells["gap"].where(cells["gap"] > 0)
+    return _grid(cells.assign(highest=of_all.fillna(np.inf)), "highest", sources, targets).astype(np.float32)
 
 
 def _resampled(cells: pd.DataFrame, study: _Study, seed: int) -> Resampled:
@@ -262,14 +272,17 @@ def _plausible(
 def _with_stand_ins(
     drawn_DST: np.ndarray, holes_ST: np.ndarray, own_ST: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """Fill a hole by what, in each draw, another source does to the target; a diagonal's by another's own."""
+    """Fill a hole by what, in each draw, another source does to the target; a diagonal's by another's own.
+
+    Where no source was measured on the target it stays a hole.
+    """
     filled_DST = drawn_DST.copy()
     measured = ~holes_ST & ~own_ST
     selves = own_ST & ~holes_ST
     every = np.arange(len(drawn_DST))
-    for s, t in zip(*np.nonzero(holes_ST), strict=True):
+    for s, t in zip(*np.nonzero(holes_ST & ~holes_ST.all(axis=0)), strict=True):
         among = selves if own_ST[s, t] else measured & (np.arange(measured.shape[1]) == t)
-        rows, columns = np.nonzero(among if among.any() or own_ST[s, t] else measured)
+        rows, columns = np.nonzero(among)
         if len(rows):
             pick = random.integers(len(rows), size=len(every))
             filled_DST[:, s, t] = drawn_DST[every, rows[pick], columns[pick]]

@@ -47,14 +47,14 @@ Method = Callable[[Evidence, Question], np.ndarray]
 def gain_draws(evidence: Evidence, question: Question) -> np.ndarray:
     """What each source may do to the weighted targets: draws by sources of the question."""
     drawn_DST = evidence.drawn(question.sources, tuple(question.targets))
-    return np.asarray(drawn_DST @ np.array(list(question.targets.values())))
+    return np.asarray(drawn_DST @ question.weights)
 
 
 def measured_gain(evidence: Evidence, question: Question) -> np.ndarray:
     """Measured PGF of each source on the weighted targets; NaN where one was not measured."""
     rows = evidence.source_places(question.sources)
     columns = evidence.target_places(tuple(question.targets))
-    return np.asarray(evidence.observed[np.ix_(rows, columns)] @ np.array(list(question.targets.values())))
+    return np.asarray(evidence.observed[np.ix_(rows, columns)] @ question.weights)
 
 
 def mixture(evidence: Evidence, question: Question) -> np.ndarray:

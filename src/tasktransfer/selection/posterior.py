@@ -79,7 +79,7 @@ def posterior_draws(pgf_ST: np.ndarray, errors: Errors, own_ST: np.ndarray, *, s
         drawn += leans_ST * (sd.astype(np.float32) * random.standard_normal(shape, dtype=np.float32))
     shared_T = errors.shared_T.astype(np.float32)
     drawn += shared_T * random.standard_normal((_DRAWS, 1, n_targets), dtype=np.float32)
-    return np.minimum(drawn, 1, out=drawn)
+    return drawn
 
 
 def _column_means(values_ST: np.ndarray, here: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ import numpy as np
 from tasktransfer.errors import InputError, SettingsError, closest, quoted
 from tasktransfer.selection.evidence import Evidence
 
-__all__ = ["MethodSettings", "Question", "ask"]
+__all__ = ["MOST_ITEMS", "MethodSettings", "Question", "ask"]
+
+MOST_ITEMS = 10**12  # of a budget
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class MethodSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.k < 1:
+        if not whole(self.k) or self.k < 1:
             raise SettingsError(f"k is {self.k}; accepted is a whole number from 1")
         if not isfinite(self.threshold) or self.threshold >= 1:
             raise SettingsError(f"threshold is {self.threshold:g}; accepted is a PGF below 1")
@@ -63,6 +65,11 @@ class Question:
     protect: tuple[str, ...]
     settings: MethodSettings
 
+    @property
+    def weights(self) -> np.ndarray:
+        """Of the targets, sum 1."""
+        return np.array(list(self.targets.values()))
+
 
 def ask(
     evidence: Evidence,
@@ -83,8 +90,8 @@ def ask(
         Unknown names, a budget or weight that is no positive number, nothing left to use, too few items.
     """
     weights = _target_weights(evidence, targets)
-    if not _whole(budget) or budget < 1:
-        raise InputError(f"the budget is {budget}; accepted is a whole number of items from 1")
+    if not whole(budget) or not 1 <= budget <= MOST_ITEMS:
+        raise InputError(f"the budget is {budget}; accepted is a whole number of items from 1 to {MOST_ITEMS}")
     left_out = set(_known(exclude, evidence.sources, "excluded source"))
     left_out |= set(weights) if exclude_target_data else set()
     sources = tuple(source for source in evidence.sources if source not in left_out)
@@ -92,8 +99,12 @@ def ask(
         raise InputError(
             f"every source is excluded ({quoted(sorted(left_out))}), so there is nothing left to train on"
         )
-    others = [task for task in evidence.targets if task not in weights]
+    unmeasured = np.isnan(evidence.observed).all(axis=0)
+    there = [task for task, empty in zip(evidence.targets, unmeasured, strict=True) if not empty]
+    others = [task for task in there if task not in weights]
     protected = tuple(others) if protect == "all" else _known(protect, evidence.targets, "protected task")
+    if empty := [task for task in protected if task not in there]:
+        raise InputError(f"no source was measured on the protected task {quoted(empty)}, so its harm is not known")
     if both := [task for task in protected if task in weights]:
         raise InputError(f"{quoted(both)} is a target and protected; a target is protected by being one")
     held = _held(evidence, sources, caps)
@@ -122,6 +133,8 @@ def _target_weights(evidence: Evidence, targets: str | Iterable[str] | Mapping[s
 def _known(names: str | Iterable[str], known: Sequence[str], what: str) -> tuple[str, ...]:
     names = (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
     for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"{what} {name!r} is no text; there are {quoted(known, limit=20)}")
         if name not in known:
             raise InputError(
                 f"no {what} {quoted([name])}{closest(name, known)}; there are {quoted(known, limit=20)}"
@@ -136,12 +149,15 @@ def _held(evidence: Evidence, sources: tuple[str, ...], caps: Mapping[str, int] 
     of_source = dict(caps) if isinstance(caps, Mapping) else dict.fromkeys(sources, caps)
     _known(of_source, evidence.sources, "source (of a cap)")
     for source, items in of_source.items():
-        if not _whole(items) or items < 0:
+        if not whole(items) or items < 0:
             raise InputError(
                 f"the cap of {quoted([source])} is {items}; accepted is a whole number of items from 0"
             )
     return np.array([of_source.get(source, np.inf) for source in sources], dtype=float)
 
 
-def _whole(number: Any) -> bool:
-    return isinstance(number, (int, float, np.integer, np.floating)) and float(number).is_integer()
+def whole(number: Any) -> bool:
+    """Whether it is a whole number, of whatever type."""
+    if isinstance(number, (int, np.integer)):
+        return True
+    return isinstance(number, (float, np.floating)) and float(number).is_integer()

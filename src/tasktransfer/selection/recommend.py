@@ -138,7 +138,7 @@ def recommend(
     helps = None if np.isnan(p_value) else bool(p_value <= 1 - confidence)
     drawn_DT = _effects(known, question, items)
     expected = _expected(known, question, drawn_DT, confidence)
-    gain_D = drawn_DT[:, known.target_places(tuple(question.targets))] @ np.array(list(question.targets.values()))
+    gain_D = drawn_DT[:, known.target_places(tuple(question.targets))] @ question.weights
     rows = _evidence_rows(known, question, items, p_value_S, confidence)
     counts = {source: int(n) for source, n in zip(question.sources, items, strict=True) if n}
     return Recommendation(
@@ -153,7 +153,7 @@ def recommend(
         p_value=p_value,
         p_gain=float((gain_D > 0).mean()) if not np.isnan(gain_D).any() else np.nan,
         sentence=sentence_of(question, counts, expected, helps, p_value, confidence),
-        cautions=cautions_of(known, question, p_value_S, confidence),
+        cautions=cautions_of(known, question, counts, p_value_S, confidence),
         settings={**vars(settings), "confidence": confidence, "exclude_target_data": exclude_target_data},
     )
 
@@ -186,7 +186,7 @@ def _effects(evidence: Evidence, question: Question, items: np.ndarray) -> np.nd
 def _expected(evidence: Evidence, question: Question, drawn_DT: np.ndarray, confidence: float) -> pd.DataFrame:
     """Mean, interval and probability of a loss, for the weighted targets and for every task."""
     columns = evidence.target_places(tuple(question.targets))
-    together = drawn_DT[:, columns] @ np.array(list(question.targets.values()))
+    together = drawn_DT[:, columns] @ question.weights
     values = np.column_stack([together, drawn_DT])
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     role = dict.fromkeys(question.targets, "target") | dict.fromkeys(question.protect, "protected")
@@ -213,7 +213,7 @@ def _evidence_rows(
     here = evidence.cells[evidence.cells["target"].isin(question.targets)]
     cells = {(cell["source"], cell["target"]): cell for cell in here.to_dict("records")}
     q_helps = false_discovery_rate(p_value_S)
-    order = np.lexsort([-mean_ST @ np.array(list(question.targets.values())), -items])
+    order = np.lexsort([-mean_ST @ question.weights, -items])
     found = []
     for s in order:
         for t, target in enumerate(question.targets):

@@ -70,5 +70,5 @@ def _parts(evidence: Evidence, question: Question) -> np.ndarray:
     """What each target's score counts: shape S, T."""
     here = _places(evidence, question)
     error_ST = np.hypot(evidence.errors.own_ST[here], evidence.errors.shared_T[here[1]])
-    part_ST = np.array(list(question.targets.values())) * np.maximum(np.nan_to_num(error_ST), 1e-9)
+    part_ST = question.weights * np.maximum(np.nan_to_num(error_ST), 1e-9)
     return np.asarray(part_ST / np.linalg.norm(part_ST, axis=1, keepdims=True))

@@ -14,6 +14,7 @@ from tasktransfer.selection.significance import any_source_helps
 __all__ = ["PROBABLE", "cautions_of", "sentence_of", "weakened"]
 
 PROBABLE = 0.9  # probability of a loss that is told
+_UNLIKELY = 0.1
 _NAMED = 4  # tasks and sources, before the rest is counted
 
 
@@ -57,12 +58,22 @@ def _harm(question: Question, expected: pd.DataFrame) -> str:
     """What is probably lost, protected tasks first."""
     tasks = expected.iloc[1:]
     lost = tasks[(tasks["role"] != "target") & (tasks["p_harm"] >= PROBABLE)].sort_values("pgf")
-    protected = lost[lost["role"] == "protected"]
-    told = ""
-    if question.protect:
-        told = "; no protected task is likely to lose" if protected.empty else _losses("protected ", protected)
+    protected = tasks[tasks["role"] == "protected"].sort_values("p_harm", ascending=False)
+    told = _of_protected(protected) if question.protect else ""
     others = lost[lost["role"] == "other"]
     return told + ("" if others.empty else _losses("", others))
+
+
+def _of_protected(protected: pd.DataFrame) -> str:
+    lost = protected[protected["p_harm"] >= PROBABLE].sort_values("pgf")
+    if len(lost):
+        return _losses("protected ", lost)
+    worst = protected.iloc[0]
+    if worst["p_harm"] <= _UNLIKELY:
+        return "; no protected task is likely to lose"
+    return (
+        f"; protected {worst['task']} may lose ({worst['pgf']:+.2f}, with a probability of {worst['p_harm']:.0%})"
+    )
 
 
 def _losses(which: str, rows: pd.DataFrame) -> str:
@@ -92,10 +103,15 @@ def weakened(evidence: Evidence, source: str, target: str, flags: str) -> str:
 
 
 def cautions_of(
-    evidence: Evidence, question: Question, p_value_S: np.ndarray, confidence: float
+    evidence: Evidence, question: Question, items: Mapping[str, int], p_value_S: np.ndarray, confidence: float
 ) -> tuple[str, ...]:
     """What the draws lack, and what weakens the columns of the targets and the protected tasks."""
     told = list(evidence.notes)
+    holes = np.isnan(evidence.observed)
+    for target in question.targets:
+        of_target = holes[evidence.source_places(list(items)), evidence.target_places([target])]
+        if unmeasured := [source for source, hole in zip(items, of_target, strict=True) if hole]:
+            told.append(f"what is said of {target} is a guess: {_listed(unmeasured)} was not measured on it")
     if np.isnan(p_value_S).all():
         told.append("whether any source helps is not tested: no error is known for its cells on the targets")
     others = np.array([source not in question.targets for source in question.sources])
