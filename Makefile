@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all check figures reproduction clean
+.PHONY: demo test test-all check reproduction clean
 
 demo: $(STAMP)
 	$(BIN)/tasktransfer demo --out demo-out
