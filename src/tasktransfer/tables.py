@@ -33,7 +33,6 @@ __all__ = [
     "ACCURACY_KEY",
     "KINDS",
     "PGF_COLUMNS",
-    "PREDICTION_KEY",
     "TRANSFER_COLUMNS",
     "Accuracies",
     "RawTable",
@@ -49,7 +48,6 @@ __all__ = [
 KINDS = ("base", "finetune", "control", "mixture")
 
 ACCURACY_KEY = ("model", "kind", "source", "seed", "target")
-PREDICTION_KEY = (*ACCURACY_KEY, "item", "scorer")
 
 ACCURACY_COLUMNS = (
     *ACCURACY_KEY,
@@ -59,7 +57,7 @@ ACCURACY_COLUMNS = (
     "pgf",  # as reported by the input, NaN when the input holds accuracies
     "top_share",  # share of the most frequent predicted answer; NaN without items
     "top_answer",  # the most frequent predicted answer; empty without items
-    "n_choices",  # distinct right letters, or yes and no, seen; NaN without items and where answers are open
+    "n_choices",  # distinct right letters, or two words such as yes and no; NaN without items, where answers are open
 )
 PGF_COLUMNS = (
     *ACCURACY_KEY,
