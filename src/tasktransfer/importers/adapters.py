@@ -110,7 +110,7 @@ def read_adapter(folder: Path, *, model: str = "", kind: str = "finetune", sourc
         a, b = places[layer, "A"][1], places[layer, "B"][1]
         if len(a) < 2 or len(b) < 2 or a[0] != b[1]:
             raise InputError(f"{file}: the factors of {layer!r} do not fit, A {a} and B {b}")
-    scales = {layer: _scale(config, layer, places[layer, "A"][1][0]) for layer in layers}
+    scales = {layer: _scale(folder / CONFIG, config, layer, places[layer, "A"][1][0]) for layer in layers}
     return Adapter(model, kind, source, seed, file, places, scales, beside)
 
 
@@ -133,7 +133,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
+def _scale(path: Path, config: Mapping[str, Any], layer: str, rank: int) -> float:
     """alpha / r, each by layer; the rank is that of the stored factor."""
     alpha = config.get("lora_alpha")
     for pattern, value in (config.get("alpha_pattern") or {}).items():
@@ -141,7 +141,7 @@ def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
             alpha = value
             break
     if not isinstance(alpha, int | float):
-        raise InputError(f"{CONFIG}: lora_alpha is {alpha!r}; a number is needed")
+        raise InputError(f"{path}: lora_alpha is {alpha!r}; a number is needed")
     return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
 
 
