@@ -15,11 +15,12 @@ PACKAGE = Path(tasktransfer.__file__).parent
 # a room may import from itself and from the rooms it stands on
 STANDS_ON = {
     "errors": set(),
+    "adapter_folder": set(),
     "tables": {"errors"},
     "tasks": {"errors", "tables"},
-    "models": {"errors", "tables", "tasks"},
-    "study": {"errors", "tables", "tasks", "models"},
-    "importers": {"errors", "tables", "tasks"},
+    "models": {"errors", "adapter_folder", "tables", "tasks"},
+    "study": {"errors", "adapter_folder", "tables", "tasks", "models"},
+    "importers": {"errors", "adapter_folder", "tables", "tasks"},
     "analysis": {"errors", "tables", "tasks"},
     "selection": {"errors", "tables", "tasks", "analysis"},
     "report": {"errors", "tables", "tasks", "analysis", "selection", "importers"},

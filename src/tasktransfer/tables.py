@@ -21,7 +21,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ __all__ = [
     "PGF_COLUMNS",
     "TRANSFER_COLUMNS",
     "Accuracies",
+    "Kind",
     "RawTable",
     "join_flags",
     "number_column",
@@ -45,7 +46,8 @@ __all__ = [
     "write_csv",
 ]
 
-KINDS = ("base", "finetune", "control", "mixture")
+Kind = Literal["base", "finetune", "control", "mixture"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 ACCURACY_KEY = ("model", "kind", "source", "seed", "target")
 

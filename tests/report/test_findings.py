@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasktransfer.analysis.pipeline import analyze
@@ -67,8 +68,10 @@ def test_what_did_not_move_is_called_neither_helped_nor_harmed(tmp_path):
 
 
 def test_model_names_are_written_as_given(tmp_path):
-    for finding in find_findings(analyze(accuracies_of(random_counts(4, 2, model="small"), tmp_path))):
-        assert "Small" not in finding.text
+    frame = pd.concat([random_counts(4, 2, seed=k, model=model) for k, model in enumerate(("small", "tall"))])
+    found = find_findings(analyze(accuracies_of(frame, tmp_path)))
+    assert any(finding.text.startswith("small") for finding in found)
+    assert not any("Small" in finding.text for finding in found)
 
 
 def test_every_finding_points_to_a_section_of_the_page(published):
