@@ -59,7 +59,7 @@ ACCURACY_COLUMNS = (
     "pgf",  # as reported by the input, NaN when the input holds accuracies
     "top_share",  # share of the most frequent predicted answer; NaN without items
     "top_answer",  # the most frequent predicted answer; empty without items
-    "n_choices",  # distinct right letters, or two words such as yes and no; NaN without items, where answers are open
+    "n_choices",  # distinct right letters, or two words (yes, no); NaN without items and where answers are open
 )
 PGF_COLUMNS = (
     *ACCURACY_KEY,

@@ -165,7 +165,7 @@ def test_each_model_has_its_own_scorer(tmp_path):
 
 def test_a_baseline_of_another_scorer_is_refused(tmp_path):
     frame = scored_by(("", "generation"), ("a", "likelihood"))
-    with pytest.raises(InputError, match=r"'likelihood', and a baseline is not \(the baseline on t has 'generation'"):
+    with pytest.raises(InputError, match=r"a baseline is not \(the baseline on t has 'generation'"):
         read_accuracies(write(frame, tmp_path))
 
 

@@ -84,7 +84,7 @@ def _results_files(path: Path) -> list[Path]:
 
 
 def _is_of_another_program(file: Path) -> bool:
-    """Whether a file that has the name is whole and yet holds no results; one that is cut off may have held some."""
+    """Whether a file that has the name is whole and yet holds no results; one cut off may have held some."""
     try:
         return not isinstance(pick(read_json(file), "results"), dict)
     except InputError:

@@ -193,9 +193,9 @@ def _top_answers(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _choices(rows: pd.DataFrame) -> pd.Series:
-    """Distinct right options per target; NaN where fewer than two were recorded, where every item has its own, where
-    scores are graded, or where the answers are neither letters nor two words such as yes and no: what is asked
-    openly, numbers included, has no options, and so no chance of one in so many.
+    """Distinct right options per target; NaN where fewer than two were recorded, where every item has its own,
+    where scores are graded, or where the answers are neither letters nor two words such as yes and no: what is
+    asked openly, numbers included, has no options, and so no chance of one in so many.
     """
     graded = rows.loc[rows["score"] % 1 > 0, "target"].unique()
     pairs = rows.loc[
@@ -204,7 +204,8 @@ def _choices(rows: pd.DataFrame) -> pd.Series:
     targets = pairs.astype(object).groupby("target", sort=False)
     n_answers, n_items = targets["answer"].agg(_n_options), targets["item"].nunique()
     asked_openly = pd.Series([closed_name(name) != name for name in n_items.index], n_items.index, dtype=bool)
-    return n_answers.where(~asked_openly & (n_answers >= 2) & (n_answers <= np.maximum(2, n_items / 4))).astype(float)
+    few = (n_answers >= 2) & (n_answers <= np.maximum(2, n_items / 4))
+    return n_answers.where(few & ~asked_openly).astype(float)
 
 
 def _n_options(answers: Iterable[str]) -> float:
