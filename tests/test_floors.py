@@ -77,9 +77,7 @@ def loaded_by(*arguments):
 
 def test_help_loads_nothing_heavy():
     assert not loaded_by("--help") & HEAVY
-    assert loaded_by("run", "--help") & HEAVY <= {
-        "pydantic"
-    }  # which typer itself uses
+    assert loaded_by("run", "--help") & HEAVY <= {"pydantic"}  # which typer itself uses
 
 
 def test_what_draws_nothing_loads_nothing_to_draw(tmp_path):

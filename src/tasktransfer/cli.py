@@ -210,10 +210,10 @@ def _keep_inputs_safe(inputs: list[str], out: Path) -> None:
 
 
 def _tell_findings(analysis: Analysis) -> None:
-    from tasktransfer.report.findings import find_findings
+    from tasktransfer.report.findings import finding_lines
 
-    for finding in find_findings(analysis):
-        typer.echo(f"{finding.title}. {finding.text}")
+    for line in finding_lines(analysis):
+        typer.echo(line)
 
 
 def main() -> None:

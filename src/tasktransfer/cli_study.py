@@ -160,7 +160,7 @@ def _finish(folder: Path, failed: dict[str, str]) -> None:
 def _report(folder: Path) -> None:
     from tasktransfer.analysis.pipeline import analyze
     from tasktransfer.importers.inputs import read_accuracies
-    from tasktransfer.report.findings import find_findings
+    from tasktransfer.report.findings import finding_lines
     from tasktransfer.report.save import save_analysis
 
     if not (folder / "predictions.parquet").is_file():
@@ -171,8 +171,8 @@ def _report(folder: Path) -> None:
         return
     analysis = analyze(accuracies)
     page = save_analysis(analysis, folder / "report")
-    for finding in find_findings(analysis):
-        typer.echo(f"{finding.title}. {finding.text}")
+    for line in finding_lines(analysis):
+        typer.echo(line)
     typer.echo(f"\nReport: {page}")
 
 
