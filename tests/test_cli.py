@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tasktransfer.analysis.cliques import split_names
+from tasktransfer.cli import main
 from tests.studies import random_counts
 
 TABLES = ["pgf", "transfers", "tasks", "cliques", "edges", "ceilings", "decomposition", "diagnostics"]
@@ -186,7 +187,6 @@ def test_places_that_cannot_be_written(table, tmp_path):
     (tmp_path / "file").write_text("x")
     assert "is a file" in refused(tasktransfer("analyze", table, "--out", tmp_path / "file"))
     assert "cannot be written" in refused(tasktransfer("analyze", table, "--out", tmp_path / "file" / "below"))
-    assert "empty text" in refused(tasktransfer("analyze", table, "--out", ""))
     result = tasktransfer("compare", table, table, "--out", tmp_path / "file")
     assert "is a file" in refused(result)
     assert result.stdout == ""
@@ -211,14 +211,14 @@ def test_an_older_analysis_is_replaced_and_other_files_stay(table, tmp_path):
 def test_a_failing_analysis_leaves_the_old_one_whole(analyzed, tmp_path):
     import shutil
 
-    from tasktransfer.report import save
+    from tasktransfer.report.output_files import output_folder
 
     out = tmp_path / "out"
     shutil.copytree(analyzed, out)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
     def fail_midway() -> None:
-        with save.output_folder(out) as made:
+        with output_folder(out) as made:
             (made / "pgf.csv").write_text("half")
             raise RuntimeError("in the middle")
 
@@ -254,6 +254,36 @@ def test_power_plans_a_study():
     assert "one of 156 cells: 15." in result.stdout
     assert "accepted" in refused(tasktransfer("power", "--items", "1"))
     assert "accepted" in refused(tasktransfer("power", "--baseline", "1"))
+
+
+def test_options_that_would_be_ignored_are_refused(table, tmp_path):
+    told = refused(tasktransfer("power", "--study", table, "--gain", "0.03", "--seed-sd", "0.01"))
+    assert "--seed-sd, --gain have no effect beside --study" in told
+    told = refused(tasktransfer("demo", "--simulated", "--quick", "--out", tmp_path / "demo"))
+    assert "--quick has no effect beside --simulated" in told
+    assert not (tmp_path / "demo").exists()
+
+
+def test_an_empty_output_folder_is_refused_by_every_command(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    ask = ["--target", "t", "--budget", "1"]
+    for arguments in (
+        ["analyze", "x.csv"],
+        ["compare", "x.csv", "x.csv"],
+        ["demo"],
+        ["recommend", "x.csv", *ask],
+        ["similarity", "x"],
+        ["predict", "x"],
+        ["plan", "x.yaml"],
+        ["run", "x.yaml"],
+        ["realise", "x.yaml", *ask],
+        ["build-train", "blink_jigsaw", "--from", "x"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["tasktransfer", *arguments, "--out", ""])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert "output folder is the empty text" in capsys.readouterr().err, arguments[0]
 
 
 def test_power_of_a_finished_study_needs_items(table):

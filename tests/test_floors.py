@@ -5,21 +5,30 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tasktransfer
+from tests.adapters import random_factors, write_adapter
+from tests.studies import random_counts
 
 PACKAGE = Path(tasktransfer.__file__).parent
+HEAVY = {
+    "torch", "transformers", "peft", "numpy", "pandas", "scipy", "matplotlib", "networkx", "pyarrow", "pydantic",
+    "jinja2", "PIL",
+}  # fmt: skip
 # a room may import from itself and from the rooms it stands on
 STANDS_ON = {
     "errors": set(),
+    "adapter_folder": set(),
     "tables": {"errors"},
     "tasks": {"errors", "tables"},
-    "models": {"errors", "tables", "tasks"},
-    "study": {"errors", "tables", "tasks", "models"},
-    "importers": {"errors", "tables", "tasks"},
+    "models": {"errors", "adapter_folder", "tables", "tasks"},
+    "study": {"errors", "adapter_folder", "tables", "tasks", "models"},
+    "importers": {"errors", "adapter_folder", "tables", "tasks"},
     "analysis": {"errors", "tables", "tasks"},
     "selection": {"errors", "tables", "tasks", "analysis"},
     "report": {"errors", "tables", "tasks", "analysis", "selection", "importers"},
@@ -53,13 +62,37 @@ def test_analysis_side_imports_no_torch(path):
         assert not {name.split(".")[0] for name in imports_of(path)} & {"torch", "transformers", "peft"}
 
 
-def test_help_loads_nothing_heavy():
+def loaded_by(*arguments):
+    """Packages that are loaded once a command has ended well."""
     code = (
-        "import sys\nimport tasktransfer.cli, tasktransfer\n"
-        "heavy = {'torch', 'pandas', 'scipy', 'matplotlib', 'networkx', 'pyarrow'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        "import sys\nfrom tasktransfer.cli import main\ntry:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\nprint()\nprint(*sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    line = [sys.executable, "-c", code, *map(str, arguments)]
+    ended = subprocess.run(line, check=True, capture_output=True, text=True, encoding="utf-8")
+    said, _, modules = ended.stdout.rstrip().rpartition("\n")
+    assert len(said) > 50
+    return {name.split(".")[0] for name in modules.split()}
+
+
+def test_help_loads_nothing_heavy():
+    assert not loaded_by("--help") & HEAVY
+    assert loaded_by("run", "--help") & HEAVY <= {"pydantic"}  # which typer itself uses
+
+
+def test_what_draws_nothing_loads_nothing_to_draw(tmp_path):
+    table = tmp_path / "study.csv"
+    random_counts(4, 2).to_csv(table, index=False)
+    adapters = [
+        f"{source}/{seed}={write_adapter(tmp_path / f'{source}{seed}', random_factors(np.random.default_rng(k)))}"
+        for k, (source, seed) in enumerate(product("ab", "01"))
+    ]
+    for arguments in (
+        ("compare", table, table),
+        ("recommend", table, "--target", "t1", "--budget", "10"),
+        ("similarity", *adapters),
+    ):
+        assert not loaded_by(*arguments) & {"matplotlib", "jinja2", "PIL", "torch"}, arguments[0]
 
 
 def test_every_public_name_is_there():

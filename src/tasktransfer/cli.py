@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasktransfer.cli_options import Ceiling, Out, Unit, Workers, folder, refuse_beside
 from tasktransfer.cli_predict import add_predict_command
 from tasktransfer.cli_realise import add_realise_command
 from tasktransfer.cli_selection import add_selection_commands
@@ -15,7 +16,7 @@ from tasktransfer.cli_similarity import add_similarity_command
 from tasktransfer.cli_study import add_study_commands
 from tasktransfer.cli_tasks import add_task_commands
 from tasktransfer.cli_training import add_training_commands
-from tasktransfer.errors import InputError, OutputError, TaskTransferError
+from tasktransfer.errors import InputError, TaskTransferError
 
 if TYPE_CHECKING:
     from tasktransfer.analysis.pipeline import Analysis
@@ -33,13 +34,6 @@ app = typer.Typer(
 )
 
 
-def folder(text: str) -> Path:
-    """Read an output folder from the command line; the empty text is none."""
-    if not text:
-        raise OutputError("the output folder is the empty text; give the path of a folder")
-    return Path(text)
-
-
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -47,13 +41,6 @@ Inputs = Annotated[
         help="Tables (.csv, .tsv, .parquet) or folders; NAME=path names the model. Models in size order.",
         show_default=False,
     ),
-]
-Unit = Annotated[
-    str | None, typer.Option(help="Unit of accuracies, fraction or percent; read off when not given.")
-]
-Ceiling = Annotated[str, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")]
-Out = Annotated[
-    Path, typer.Option("--out", metavar="DIR", parser=folder, help="Folder to write to.", show_default=False)
 ]
 
 
@@ -121,6 +108,7 @@ def compare(
 
 @app.command()
 def power(
+    context: typer.Context,
     items: Annotated[int, typer.Option(help="Items a target.")] = 130,
     seeds: Annotated[int, typer.Option(help="Training seeds a source.")] = 4,
     discordance: Annotated[float, typer.Option(help="Share of items whose answer changes.")] = 0.15,
@@ -139,6 +127,7 @@ def power(
     from tasktransfer.report.planning import design_lines, study_lines
 
     if study is not None:
+        refuse_beside(context, "--study", "items", "seeds", "discordance", "seed_sd", "baseline", "gain")
         from tasktransfer.importers.inputs import read_accuracies
 
         lines = study_lines(read_accuracies(study), cells=cells)
@@ -151,15 +140,17 @@ def power(
 
 @app.command()
 def demo(
+    context: typer.Context,
     out: Out = Path("demo-out"),
     quick: Annotated[bool, typer.Option("--quick", help="Four tasks, one seed: a minute.")] = False,
     simulated: Annotated[
         bool, typer.Option("--simulated", help="No model, no torch: simulated answers with a known truth.")
     ] = False,
-    workers: Annotated[int, typer.Option(help="Processes; the results do not depend on it.")] = 2,
+    workers: Workers = 2,
 ) -> None:
     """Finetune the embedded model on thirteen drawn tasks, test every adapter on all of them, and report."""
     if simulated:
+        refuse_beside(context, "--simulated", "quick", "workers")
         from tasktransfer.report.demo import run_demo
 
         for line in run_demo(out, seed=0):
@@ -219,10 +210,10 @@ def _keep_inputs_safe(inputs: list[str], out: Path) -> None:
 
 
 def _tell_findings(analysis: Analysis) -> None:
-    from tasktransfer.report.findings import find_findings
+    from tasktransfer.report.findings import finding_lines
 
-    for finding in find_findings(analysis):
-        typer.echo(f"{finding.title}. {finding.text}")
+    for line in finding_lines(analysis):
+        typer.echo(line)
 
 
 def main() -> None:

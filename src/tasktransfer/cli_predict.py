@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasktransfer.cli_options import Out
 from tasktransfer.errors import InputError, SettingsError, closest, quoted
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def predict(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.", show_default=False)],
+    out: Out,
     model: Annotated[str | None, typer.Option(help="Model of the results; by default the first.")] = None,
     measured: Annotated[
         list[float] | None, typer.Option(help="Share of cells, or of sources, taken as measured; several may be.")

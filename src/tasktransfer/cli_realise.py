@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tasktransfer.cli_options import Quiet, Sets, StudyFile, StudyOut, Workers
 
 __all__ = ["add_realise_command"]
 
@@ -16,8 +17,8 @@ def add_realise_command(app: typer.Typer) -> None:
 
 
 def realise(
-    study: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="A study file; `init` writes one.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the study.", show_default=False)],
+    study: StudyFile,
+    out: StudyOut,
     target: Annotated[
         list[str],
         typer.Option("--target", metavar="TASK", help="A task to help; may be repeated.", show_default=False),
@@ -36,13 +37,9 @@ def realise(
     merge: Annotated[
         str, typer.Option(help="Ways of merging, separated by commas; none for no merges.")
     ] = "linear,cat",
-    workers: Annotated[int, typer.Option(help="Processes; the results do not depend on it.")] = 1,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the study: --set method.r=16")
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Show no progress; run.log is written all the same.")
-    ] = False,
+    workers: Workers = 1,
+    sets: Sets = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a study's grid, train what each method recommends from it, and judge it on items that did not choose."""
     from tasktransfer.analysis.pipeline import analyze

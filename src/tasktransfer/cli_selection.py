@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasktransfer.errors import InputError, OutputError, quoted
+from tasktransfer.cli_options import Unit, folder
+from tasktransfer.errors import InputError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -68,11 +69,15 @@ def recommend(
         str | None, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of whatever draws random numbers.")] = 0,
-    unit: Annotated[str | None, typer.Option(help="Unit of accuracies, fraction or percent.")] = None,
+    unit: Unit = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Write tables, figure and a study fragment.", show_default=False
+            "--out",
+            metavar="DIR",
+            parser=folder,
+            help="Write tables, figure and a study fragment.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -81,8 +86,6 @@ def recommend(
     from tasktransfer.selection.question import MethodSettings
     from tasktransfer.selection.recommend import recommend as recommend_sources
 
-    if out is not None and not str(out):
-        raise OutputError("the output folder is the empty text; give the path of a folder")
     settings = MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight, seed=seed)
     evidence = evidence_of(inputs, model=model, ceiling=ceiling, seed=seed, unit=unit)
     found = recommend_sources(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tasktransfer.cli_options import folder
 from tasktransfer.errors import quoted
 
 __all__ = ["add_similarity_command"]
@@ -28,7 +29,9 @@ def similarity(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Write tables, matrix and figure.", show_default=False),
+        typer.Option(
+            "--out", metavar="DIR", parser=folder, help="Write tables, matrix and figure.", show_default=False
+        ),
     ] = None,
     results: Annotated[
         str | None,

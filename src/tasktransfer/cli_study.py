@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasktransfer.cli_options import Quiet, Sets, StudyFile, StudyOut, Workers, folder
 from tasktransfer.errors import InputError, OutputError, TaskTransferError
 
 if TYPE_CHECKING:
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_study_commands", "run_and_report"]
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="A study file; `init` writes one.")]
 StudyFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `run` wrote to.")]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the study: --set method.r=16")
-]
-Workers = Annotated[int, typer.Option(help="Processes; the results do not depend on it.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; run.log is written all the same.")]
 
 
 def add_study_commands(app: typer.Typer) -> None:
@@ -51,7 +46,9 @@ def init(
 
 def plan(
     study: StudyFile,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Tell what is finished there.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", parser=folder, help="Tell what is finished there.")
+    ] = None,
     sets: Sets = None,
     tflops: Annotated[float, typer.Option(help="Rate that a device keeps up, for the hours.", min=0.1)] = 200.0,
     next_budget: Annotated[
@@ -89,7 +86,7 @@ def plan(
 
 def run(
     study: StudyFile,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the study.", show_default=False)],
+    out: StudyOut,
     workers: Workers = 1,
     sets: Sets = None,
     quiet: Quiet = False,
@@ -163,7 +160,7 @@ def _finish(folder: Path, failed: dict[str, str]) -> None:
 def _report(folder: Path) -> None:
     from tasktransfer.analysis.pipeline import analyze
     from tasktransfer.importers.inputs import read_accuracies
-    from tasktransfer.report.findings import find_findings
+    from tasktransfer.report.findings import finding_lines
     from tasktransfer.report.save import save_analysis
 
     if not (folder / "predictions.parquet").is_file():
@@ -174,8 +171,8 @@ def _report(folder: Path) -> None:
         return
     analysis = analyze(accuracies)
     page = save_analysis(analysis, folder / "report")
-    for finding in find_findings(analysis):
-        typer.echo(f"{finding.title}. {finding.text}")
+    for line in finding_lines(analysis):
+        typer.echo(line)
     typer.echo(f"\nReport: {page}")
 
 
@@ -183,7 +180,7 @@ def _tell_rows(accuracies: Accuracies, folder: Path) -> None:
     """The rows of a study without finetunes, of which there is no matrix."""
     from tasktransfer.analysis.ceilings import ceiling_table
     from tasktransfer.analysis.pgf import pgf_table, transfers_table
-    from tasktransfer.report.save import output_folder
+    from tasktransfer.report.output_files import output_folder
     from tasktransfer.tables import write_csv
 
     pgf = pgf_table(accuracies.table, ceiling_table(accuracies.table))

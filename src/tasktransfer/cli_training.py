@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tasktransfer.cli_options import folder
+
 __all__ = ["add_training_commands"]
 
 
@@ -21,7 +23,9 @@ def build_train(
     source: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="The public data set, as published.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to make.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", parser=folder, help="Folder to make.", show_default=False)
+    ],
     items: Annotated[int, typer.Option(help="Items; keep it the same for all tasks.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of whatever is drawn.")] = 0,
     against: Annotated[

@@ -21,7 +21,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -33,9 +33,9 @@ __all__ = [
     "ACCURACY_KEY",
     "KINDS",
     "PGF_COLUMNS",
-    "PREDICTION_KEY",
     "TRANSFER_COLUMNS",
     "Accuracies",
+    "Kind",
     "RawTable",
     "join_flags",
     "number_column",
@@ -46,10 +46,10 @@ __all__ = [
     "write_csv",
 ]
 
-KINDS = ("base", "finetune", "control", "mixture")
+Kind = Literal["base", "finetune", "control", "mixture"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 ACCURACY_KEY = ("model", "kind", "source", "seed", "target")
-PREDICTION_KEY = (*ACCURACY_KEY, "item", "scorer")
 
 ACCURACY_COLUMNS = (
     *ACCURACY_KEY,
@@ -59,7 +59,7 @@ ACCURACY_COLUMNS = (
     "pgf",  # as reported by the input, NaN when the input holds accuracies
     "top_share",  # share of the most frequent predicted answer; NaN without items
     "top_answer",  # the most frequent predicted answer; empty without items
-    "n_choices",  # distinct right letters, or yes and no, seen; NaN without items and where answers are open
+    "n_choices",  # distinct right letters, or two words (yes, no); NaN without items and where answers are open
 )
 PGF_COLUMNS = (
     *ACCURACY_KEY,

@@ -32,7 +32,7 @@ def scores():
 def read(scores, tmp_path_factory):
     rows = [
         {"model": "m", "source": source, "seed": seed, "target": target, "item": f"i{k}", "scorer": "generation",
-         "answer": str(k % 3), "predicted": str((k + len(source)) % 4), "correct": value == 1, "score": value}
+         "answer": "ABC"[k % 3], "predicted": "ABCD"[(k + len(source)) % 4], "correct": value == 1, "score": value}
         for (source, seed, target), values in scores.items() for k, value in enumerate(values)
     ]  # fmt: skip
     path = tmp_path_factory.mktemp("graded") / "predictions.csv"

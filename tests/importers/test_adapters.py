@@ -91,6 +91,7 @@ def test_what_is_not_only_a_product_is_refused(tmp_path, config, told):
     with pytest.raises(InputError) as caught:
         read_adapter(tmp_path, source="x")
     assert told in str(caught.value)
+    assert str(tmp_path / "adapter_config.json") in str(caught.value)
 
 
 def test_damaged_folders_are_refused(tmp_path):

@@ -201,6 +201,13 @@ def test_vlmevalkit_vsi_accuracies_are_tab_separated_percent(tmp_path):
     assert [(total.target, total.accuracy) for total in totals] == [
         ("object_counting", pytest.approx(0.009)), ("route_planning", pytest.approx(0.305)),
     ]  # fmt: skip
+    path.write_text("overall\tobject_counting_MRA:.5:.95:.05\troute_planning_accuracy\n41.2\t\t30.5\n")
+    log = read_vlmevalkit(path)
+    assert [total.target for total in log.totals] == ["route_planning"]
+    assert log.notes == ["object_counting has no accuracy"]
+    path.write_text("overall\tobject_counting_MRA:.5:.95:.05\n41.2\t305\n")
+    with pytest.raises(InputError, match="305 for object_counting is no accuracy"):
+        read_vlmevalkit(path)
 
 
 def test_vlmevalkit_unfinished_and_rotated(tmp_path):

@@ -132,6 +132,65 @@ def test_likelihood_is_the_scorer_of_choice(tmp_path):
         read_accuracies(write(frame.assign(scorer=["x", "y"] * 2), tmp_path))
 
 
+def scored_by(*cells: tuple[str, str], model: str = "m") -> pd.DataFrame:
+    """Two items for each source and scorer."""
+    rows = [(model, source, "", "t", item, scorer, 1) for source, scorer in cells for item in "12"]
+    return pd.DataFrame(rows, columns=["model", "source", "seed", "target", "item", "scorer", "correct"])
+
+
+def test_runs_without_the_scorer_of_the_others_are_told(tmp_path):
+    both = (("", "likelihood"), ("", "generation"))
+    frame = scored_by(*both, ("a", "likelihood"), ("b", "generation"))
+    read = read_accuracies(write(frame, tmp_path))
+    assert read.table["source"].tolist() == ["", "a"]
+    assert read.notes == (
+        "m: runs without the scorer 'likelihood', which the others have, are left out: b on t has 'generation'.",
+    )
+    assert not read_accuracies(write(scored_by(*both, ("a", "likelihood")), tmp_path)).notes
+
+
+def test_each_model_has_its_own_scorer(tmp_path):
+    frame = pd.concat(
+        [
+            scored_by(("", "likelihood"), ("a", "likelihood")),
+            scored_by(("", "generation"), ("a", "generation"), model="n"),
+        ]
+    )
+    read = read_accuracies(write(frame, tmp_path))
+    assert list(zip(read.table["model"], read.table["source"], strict=True)) == [
+        ("m", ""), ("m", "a"), ("n", ""), ("n", "a"),
+    ]  # fmt: skip
+    assert not read.notes
+
+
+def test_a_baseline_of_another_scorer_is_refused(tmp_path):
+    frame = scored_by(("", "generation"), ("a", "likelihood"))
+    with pytest.raises(InputError, match=r"a baseline is not \(the baseline on t has 'generation'"):
+        read_accuracies(write(frame, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("answers", "n_choices"),
+    [
+        (["A", "(A)", "a", "B"], 2),
+        (["Yes", "yes.", "No"], 2),
+        (["left", "right"], 2),
+        (["A", "B", "C."], 3),
+        (["0", "1", "2", "3", "4"], None),  # counts are asked openly
+        (["left", "right", "up"], None),
+        (["A", "yes"], None),
+        (["A"], None),
+    ],
+)
+def test_options_are_counted_however_they_are_written(tmp_path, answers, n_choices):
+    rows = [
+        ("m", source, "", "t", str(k), answers[k % len(answers)], 1) for source in ("", "a") for k in range(60)
+    ]
+    frame = pd.DataFrame(rows, columns=["model", "source", "seed", "target", "item", "answer", "correct"])
+    found = read_accuracies(write(frame, tmp_path)).table["n_choices"]
+    assert found.isna().all() if n_choices is None else (found == n_choices).all()
+
+
 def test_partial_scores_are_averaged_and_not_counted(tmp_path):
     frame = pd.DataFrame(
         {"model": "m", "source": ["", "", "a", "a"], "seed": "", "target": "b", "item": list("1212"),

@@ -12,6 +12,7 @@ import pytest
 from tasktransfer.errors import InputError, OutputError
 from tasktransfer.importers.draft import draft_manifest, find_runs, write_draft
 from tasktransfer.importers.import_lines import draft_lines, import_lines
+from tasktransfer.importers.lmms_eval import read_lmms_eval
 from tasktransfer.importers.manifest import ManifestRun, read_manifest
 from tests.importers import harness_logs as build
 
@@ -228,6 +229,30 @@ def test_nothing_found_is_refused(tmp_path):
         find_runs([tmp_path / "none"])
     with pytest.raises(InputError, match="give folders with logs"):
         list(draft_lines(tmp_path / "m.yaml", []))
+
+
+def test_files_of_other_programs_are_no_run(tmp_path):
+    build.lmms_eval(tmp_path / "base", ONE)
+    build.dump(tmp_path / "x" / "my_results.json", {"a": 1})
+    build.dump(tmp_path / "base" / "zz_results.json", [1])
+    (tmp_path / "thesis" / "reports" / "figures").mkdir(parents=True)
+    (tmp_path / "thesis" / "reports" / "figures" / "plot.png").write_bytes(b"")
+    assert [run.path for run in find_runs([tmp_path])] == [tmp_path / "base"]
+    assert len(read_lmms_eval(tmp_path / "base").replies) == len(ONE["Jigsaw"])
+
+
+def test_logs_that_cannot_be_read_are_drafted_too(tmp_path):
+    build.lmms_eval(tmp_path / "base", ONE)
+    broken = tmp_path / "tuned" / "a_results.json"
+    build.dump(broken, {"results": {"x": {"acc,none": 0.5}}})
+    broken.write_text(broken.read_text()[:-5])
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "log.eval").write_bytes(b"PK no archive")
+    text = drafted(tmp_path)
+    assert "path: tuned/a_results.json" in text
+    assert "path: other/log.eval" in text
+    with pytest.raises(InputError, match="cut off"):
+        read_lmms_eval(broken.parent)
 
 
 def test_a_manifest_is_never_written_over(tmp_path):

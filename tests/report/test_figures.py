@@ -197,6 +197,9 @@ def test_aggregate_numbers_are_the_tables(small: Analysis, written: tuple[Path, 
 
 def test_clique_numbers_are_the_largest_cliques(small: Analysis, written: tuple[Path, list[str]]) -> None:
     drawn = numbers(written, "cliques")
+    found = small.cliques[["model", "sign"]].drop_duplicates()
+    assert len(found) > 2
+    assert set(drawn["model"] + drawn["sign"]) == set(found["model"] + found["sign"])
     for (model, sign), rows in drawn.groupby(["model", "sign"]):
         cliques = small.cliques[(small.cliques["model"] == model) & (small.cliques["sign"] == sign)]
         first = rows[rows["rank"] == 1]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasktransfer.analysis.pipeline import analyze
-from tasktransfer.report.findings import find_findings
+from tasktransfer.report.findings import find_findings, finding_lines
 from tasktransfer.report.labels import label_of, list_labels, printable
 from tests.studies import accuracies_of, count_rows, random_counts
 
@@ -62,13 +63,39 @@ def test_what_did_not_move_is_called_neither_helped_nor_harmed(tmp_path):
     up = np.tile(base, (3, 1))
     up[0, 1] += 5
     strongest = {f.title: f for f in find_findings(analyze(accuracies_of(count_rows(base, up), tmp_path)))}
-    assert strongest["The strongest transfers"].text == "most helped t0 → t1 (+0.10)."
+    assert strongest["The strongest transfers"].text == "Most helped t0 → t1 (+0.10)."
     assert "The mean transfer to other tasks is positive" in strongest
 
 
 def test_model_names_are_written_as_given(tmp_path):
-    for finding in find_findings(analyze(accuracies_of(random_counts(4, 2, model="small"), tmp_path))):
-        assert "Small" not in finding.text
+    frame = pd.concat([random_counts(4, 2, seed=k, model=model) for k, model in enumerate(("small", "tall"))])
+    found = find_findings(analyze(accuracies_of(frame, tmp_path)))
+    assert any(finding.text.startswith("small") for finding in found)
+    assert not any("Small" in finding.text for finding in found)
+
+
+def test_a_model_called_like_the_start_of_a_word_spoils_no_sentence(tmp_path):
+    found = find_findings(analyze(accuracies_of(random_counts(4, 2, model="m"), tmp_path)))
+    assert found[0].text.startswith("Mean off-diagonal PGF")
+
+
+def test_short_names_are_told_where_they_stand(tmp_path):
+    from tasktransfer.report.html import render_report
+
+    tasks = ["toy_counting", "toy_relative_depth", "toy_jigsaw", "my own"]
+    base = [40, 50, 60, 45]
+    after = np.tile(base, (4, 1))
+    after[0, 1] += 5
+    analysis = analyze(accuracies_of(count_rows(base, after, tasks=tasks), tmp_path))
+    *lines, last = finding_lines(analysis)
+    assert any("tCN → tRD" in line for line in lines)
+    assert "tCN toy_counting" in last
+    assert "tRD toy_relative_depth" in last
+    assert "my own" not in last
+    assert "<strong>tJG</strong> toy_jigsaw" in render_report(analysis)
+    own = analyze(accuracies_of(count_rows(base, after), tmp_path))
+    assert [line.partition(".")[0] for line in finding_lines(own)] == titles(own)
+    assert "Short names" not in render_report(own)
 
 
 def test_every_finding_points_to_a_section_of_the_page(published):

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasktransfer.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tasktransfer.errors import InputError, quoted
 
 __all__ = ["Adapter", "Factors", "elsewhere_trained", "layer_factors", "read_adapter", "run_adapters"]
 
 Factors = tuple[NDArray[np.float64], NDArray[np.float64]]  # A (rank, in) and scale * B (out, rank)
 
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _KEY = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(?:embedding_)?([AB])(?:\.default)?(?:\.weight)?")
 _CHANGES_BASE = ("pissa", "olora", "corda", "loftq")
@@ -93,14 +93,14 @@ def read_adapter(folder: Path, *, model: str = "", kind: str = "finetune", sourc
         It is no LoRA adapter that can be compared, or its files are missing or damaged.
     """
     config = _config(folder)
-    file = folder / WEIGHTS
+    file = folder / ADAPTER_WEIGHTS
     if not file.is_file():
         pickled = (
             " (pickled weights, adapter_model.bin, are not read)"
             if (folder / "adapter_model.bin").is_file()
             else ""
         )
-        raise InputError(f"{folder}: has no {WEIGHTS}{pickled}")
+        raise InputError(f"{folder}: has no {ADAPTER_WEIGHTS}{pickled}")
     places, beside = _places(file)
     layers = dict.fromkeys(layer for layer, _ in places)
     alone = [layer for layer in layers if {(layer, "A"), (layer, "B")} - places.keys()]
@@ -110,12 +110,12 @@ def read_adapter(folder: Path, *, model: str = "", kind: str = "finetune", sourc
         a, b = places[layer, "A"][1], places[layer, "B"][1]
         if len(a) < 2 or len(b) < 2 or a[0] != b[1]:
             raise InputError(f"{file}: the factors of {layer!r} do not fit, A {a} and B {b}")
-    scales = {layer: _scale(config, layer, places[layer, "A"][1][0]) for layer in layers}
+    scales = {layer: _scale(folder / ADAPTER_CONFIG, config, layer, places[layer, "A"][1][0]) for layer in layers}
     return Adapter(model, kind, source, seed, file, places, scales, beside)
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
+    path = folder / ADAPTER_CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -133,7 +133,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
+def _scale(path: Path, config: Mapping[str, Any], layer: str, rank: int) -> float:
     """alpha / r, each by layer; the rank is that of the stored factor."""
     alpha = config.get("lora_alpha")
     for pattern, value in (config.get("alpha_pattern") or {}).items():
@@ -141,7 +141,7 @@ def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
             alpha = value
             break
     if not isinstance(alpha, int | float):
-        raise InputError(f"{CONFIG}: lora_alpha is {alpha!r}; a number is needed")
+        raise InputError(f"{path}: lora_alpha is {alpha!r}; a number is needed")
     return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
 
 

@@ -121,7 +121,10 @@ def write_draft(text: str, manifest: Path) -> None:
 
 def _entry(run: FoundRun, folder: Path) -> list[str]:
     path = Path(os.path.relpath(run.path.resolve(), folder.resolve())).as_posix()
-    logged = _NAMED[run.harness](run.path)
+    try:
+        logged = _NAMED[run.harness](run.path)
+    except InputError:  # a log that cannot be read; reading it tells why
+        logged = ""
     source, why = _guess_source(path, logged)
     seed = _SEED.search(path) or _SEED.search(logged)
     note = f"  # {run.n_of_folder} logs in this folder: keep one for each task" if run.n_of_folder > 1 else ""

@@ -27,7 +27,7 @@ from tasktransfer.tasks.answers import find_choices
 
 __all__ = ["evalscope_runs", "model_named_in_evalscope", "read_evalscope"]
 
-_ROOMS = ("reviews", "reports")
+_ROOMS = {"reviews": "*.jsonl", "reports": "*.json"}
 _ACCURACIES = ("mean_acc", "acc", "accuracy")
 
 
@@ -60,9 +60,9 @@ def read_evalscope(path: Path) -> Log:
         )
     log = Log([], [], [])
     for model in models:
-        for file in sorted((folder / "reviews" / model).glob("*.jsonl")):
+        for file in sorted((folder / "reviews" / model).glob(_ROOMS["reviews"])):
             log.replies.extend(_reply(place, line, file.stem) for place, line in read_json_lines(file))
-        for file in sorted((folder / "reports" / model).glob("*.json")):
+        for file in sorted((folder / "reports" / model).glob(_ROOMS["reports"])):
             _read_report(file, log)
     if not log.replies and not log.totals:
         raise InputError(f"{path}: holds neither reviews nor reports of EvalScope; did the run finish?")
@@ -70,8 +70,8 @@ def read_evalscope(path: Path) -> Log:
 
 
 def _models(folder: Path) -> list[str]:
-    found = {below.name for room in _ROOMS for below in (folder / room).glob("*") if below.is_dir()}
-    return sorted(found)
+    files = (file for room, form in _ROOMS.items() for file in (folder / room).glob(f"*/{form}"))
+    return sorted({file.parent.name for file in files})
 
 
 def _reply(place: str, line: dict[str, Any], subset: str) -> Reply:

@@ -113,8 +113,8 @@ def _read_one(
     if {"ft_task", "perfection_gap_factor"} & columns:
         return (*accuracies_from_published(raw, name), [])
     if "item" in columns:
-        accuracies, items = accuracies_from_predictions(raw, name)
-        return accuracies, [], [items]
+        accuracies, items, notes = accuracies_from_predictions(raw, name)
+        return accuracies, notes, [items]
     if {"accuracy", "n_correct"} & columns:
         return accuracies_from_counts(raw, name, unit), [], []
     raise InputError(

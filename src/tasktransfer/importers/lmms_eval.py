@@ -33,7 +33,10 @@ _RESULTS = "results.json"
 def lmms_eval_runs(folder: Path) -> list[Path]:
     """The run a folder holds, or its result files one by one where two of them hold the same task."""
     files = _results_files(folder)
-    tasks = [task for file in files for task in _tasks(_results(file))]
+    try:
+        tasks = [task for file in files for task in _tasks(_results(file))]
+    except InputError:  # reading tells why
+        return files
     return files if len(set(tasks)) < len(tasks) else [folder] if files else []
 
 
@@ -75,8 +78,17 @@ def read_lmms_eval(path: Path) -> Log:
 
 def _results_files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted([*path.glob(_RESULTS), *path.glob(f"*_{_RESULTS}")])
+        named = sorted([*path.glob(_RESULTS), *path.glob(f"*_{_RESULTS}")])
+        return [file for file in named if not _is_of_another_program(file)]
     return [path] if path.name.endswith(_RESULTS) else []
+
+
+def _is_of_another_program(file: Path) -> bool:
+    """Whether a file that has the name is whole and yet holds no results; one cut off may have held some."""
+    try:
+        return not isinstance(pick(read_json(file), "results"), dict)
+    except InputError:
+        return False
 
 
 def _results(file: Path) -> dict[str, Any]:

@@ -131,14 +131,19 @@ def as_score(value: Any) -> float:
     return number if 0 <= number <= 1 else math.nan
 
 
-def fractions(totals: Sequence[Total], place: str) -> tuple[list[Total], list[str]]:
-    """Totals in fractions and notes; where one value of a file is above 1, all are taken for percent."""
+def fractions(totals: Sequence[Total], place: str, *, percent: bool = False) -> tuple[list[Total], list[str]]:
+    """Totals in fractions and notes; where one value of a file is above 1, all are taken for percent.
+
+    With `percent` they are known to be.
+    """
     known = [total for total in totals if not math.isnan(total.accuracy)]
     notes = [f"{total.target} has no accuracy" for total in totals if math.isnan(total.accuracy)]
     if any(not 0 <= total.accuracy <= 100 for total in known):
         worst = next(total for total in known if not 0 <= total.accuracy <= 100)
         raise InputError(f"{place}: {worst.accuracy:g} for {worst.target} is no accuracy (0 to 1, or percent)")
-    if any(total.accuracy > 1 for total in known):
+    if not percent and any(total.accuracy > 1 for total in known):
         notes.append("accuracies above 1 are read as percent")
+        percent = True
+    if percent:
         known = [total._replace(accuracy=total.accuracy / 100) for total in known]
     return known, notes

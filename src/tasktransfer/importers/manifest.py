@@ -37,7 +37,7 @@ from pydantic import (
 
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.importers.logs import target_name
-from tasktransfer.tables import KINDS
+from tasktransfer.tables import KINDS, Kind
 
 __all__ = ["HARNESSES", "UNKNOWN", "Manifest", "ManifestRun", "read_manifest"]
 
@@ -56,7 +56,7 @@ class _Run(BaseModel):
     model: Annotated[str, Field(min_length=1)]
     source: str
     seed: str = ""
-    kind: Literal["base", "finetune", "control", "mixture"] | None = None
+    kind: Kind | None = None
 
     @field_validator("*", mode="before")
     @classmethod

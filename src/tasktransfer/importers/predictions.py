@@ -5,8 +5,7 @@ Names are kept as categories, a small code a row, so that millions of answers st
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,38 +21,40 @@ from tasktransfer.tables import (
     require_columns,
     text_column,
 )
+from tasktransfer.tasks.answers import letter_of
 from tasktransfer.tasks.open_form import closed_name
 
 __all__ = ["PREDICTION_COLUMNS", "accuracies_from_predictions"]
 
 PREDICTION_COLUMNS = ("source", "seed", "target", "item")
 _ITEM_KEY = [*ACCURACY_KEY, "item"]
-_OPTION = re.compile(r"\(?[A-Za-z]\)?[.:]?|yes|no|true|false|left|right|\d", re.IGNORECASE)
+_PAIRS = {word: pair for pair in ("yes no", "true false", "left right") for word in pair.split()}
 _SCORERS = ("likelihood", "generation")
 
 
-def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Average predictions over items, and keep the items.
 
-    The score of an item is ``score`` where the column exists, else ``correct``. Of several scorers of a target
-    the likelihood is taken (the default for PGF), else the only one there is.
+    The score of an item is ``score`` where the column exists, else ``correct``. Of several scorers of a model's
+    target the likelihood is taken (the default for PGF), else the generation, else the only one there is.
 
     Returns
     -------
-    accuracies, items
-        The accuracies table, and the scores by item: the key columns, item, score and, where given, cluster.
+    accuracies, items, notes
+        The accuracies table; the scores by item: the key columns, item, score and, where given, cluster; and
+        what was left out, a sentence each.
 
     Raises
     ------
     InputError
-        A column is missing, a score is outside [0, 1], an item is given twice with different scores, or
-        scorers are unknown and several.
+        A column is missing, a score is outside [0, 1], an item is given twice with different scores,
+        scorers are unknown and several, or a baseline lacks the scorer that its finetunes have.
     """
     value = "score" if "score" in raw.frame else "correct"
     needed = [*([] if model is not None else ["model"]), *PREDICTION_COLUMNS, value]
     require_columns(raw, needed, "a predictions table")
-    raw = _one_scorer(raw)
     keys = key_columns(raw, model, categories=True)
+    raw, keys, notes = _one_scorer(raw, keys.astype("category"))
     keys["item"] = text_column(raw, "item", empty=False, categories=True)
     keys["score"] = number_column(raw, value, low=0, high=1, truth=True)
     for column in ("predicted", "answer"):
@@ -76,7 +77,7 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
     frame = frame.reset_index().astype(dict.fromkeys(ACCURACY_KEY, object))
     frame["n_choices"] = frame["target"].map(_choices(keys))
     kept = keys.drop(columns=["predicted", "answer"]).reset_index(drop=True)
-    return frame.reindex(columns=list(ACCURACY_COLUMNS)), kept
+    return frame.reindex(columns=list(ACCURACY_COLUMNS)), kept, notes
 
 
 def _require_one_cluster(keys: pd.DataFrame, name: str) -> None:
@@ -94,15 +95,45 @@ def _require_one_cluster(keys: pd.DataFrame, name: str) -> None:
         )
 
 
-def _one_scorer(raw: RawTable) -> RawTable:
-    """One scorer a target: numbers have no likelihood of options, and are kept beside targets that have."""
+def _one_scorer(raw: RawTable, keys: pd.DataFrame) -> tuple[RawTable, pd.DataFrame, list[str]]:
+    """One scorer a model and target: numbers have no likelihood of options, and are kept beside targets that have.
+
+    Runs that lack the scorer are told: answers by different scorers are not compared.
+    """
     if "scorer" not in raw.frame:
-        return raw
-    scorers, targets = text_column(raw, "scorer"), text_column(raw, "target")
-    present = scorers.groupby(targets, sort=False).unique()
-    chosen = {target: _chosen(raw, list(names)) for target, names in present.items()}
-    keep = (scorers == targets.map(chosen)).to_numpy()
-    return raw._replace(frame=raw.frame[keep].reset_index(drop=True), places=raw.places[keep])
+        return raw, keys, []
+    scored = keys.assign(scorer=text_column(raw, "scorer", categories=True))
+    codes = _row_codes(scored, scored.columns)
+    given = scored[~codes.duplicated()].astype(object)
+    of_target = given.groupby(["model", "target"], sort=False)["scorer"]
+    given["chosen"] = of_target.transform(lambda names: _chosen(raw, list(names.unique())))
+    taken = given["scorer"] == given["chosen"]
+    keep = codes.isin(codes[given.index[taken]]).to_numpy()
+    lacking = given[~taken.groupby([given[name] for name in ACCURACY_KEY], sort=False).transform("any")]
+    notes = list(_lacking_notes(lacking, raw.name))
+    places = raw.places[keep]
+    return raw._replace(frame=raw.frame[keep].reset_index(drop=True), places=places), _rows(keys, keep), notes
+
+
+def _rows(table: pd.DataFrame, keep: np.ndarray) -> pd.DataFrame:
+    return table[keep].reset_index(drop=True)
+
+
+def _lacking_notes(lacking: pd.DataFrame, name: str) -> Iterator[str]:
+    """One sentence for the runs of a model that have other scorers than the rest has."""
+    for (model, chosen), rows in lacking.groupby(["model", "chosen"], sort=False):
+        told = [
+            f"{row.source or 'the baseline'}{f' (seed {row.seed})' if row.seed else ''} on {row.target} has "
+            f"{row.scorer!r}"
+            for row in rows.itertuples()
+        ]
+        shown = "; ".join(told[:3]) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
+        if (rows["kind"] == "base").any():
+            raise InputError(
+                f"{name}: the runs of {model} are scored by {chosen!r}, and a baseline is not ({shown}); accepted "
+                f"are runs and baselines of one scorer"
+            )
+        yield f"{model}: runs without the scorer {chosen!r}, which the others have, are left out: {shown}."
 
 
 def _chosen(raw: RawTable, present: list[str]) -> str:
@@ -162,23 +193,31 @@ def _top_answers(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _choices(rows: pd.DataFrame) -> pd.Series:
-    """Distinct right letters per target; NaN where none were recorded, where every item has its own, where scores
-    are graded, or where the answers are neither letters nor yes and no: what is asked openly has no options, and
-    so no chance of one in so many.
+    """Distinct right options per target; NaN where fewer than two were recorded, where every item has its own,
+    where scores are graded, or where the answers are neither letters nor two words such as yes and no: what is
+    asked openly, numbers included, has no options, and so no chance of one in so many.
     """
     graded = rows.loc[rows["score"] % 1 > 0, "target"].unique()
     pairs = rows.loc[
         (rows["answer"] != "") & ~rows["target"].isin(graded), ["target", "item", "answer"]
     ].drop_duplicates()
     targets = pairs.astype(object).groupby("target", sort=False)
-    n_answers, n_items = targets["answer"].nunique(), targets["item"].nunique()
-    closed = targets["answer"].agg(lambda answers: answers.map(_is_option).all()).astype(bool)
-    asked_openly = pd.Series([closed_name(name) != name for name in closed.index], closed.index, dtype=bool)
-    return n_answers.where(closed & ~asked_openly & (n_answers <= np.maximum(2, n_items / 4))).astype(float)
+    n_answers, n_items = targets["answer"].agg(_n_options), targets["item"].nunique()
+    asked_openly = pd.Series([closed_name(name) != name for name in n_items.index], n_items.index, dtype=bool)
+    few = (n_answers >= 2) & (n_answers <= np.maximum(2, n_items / 4))
+    return n_answers.where(few & ~asked_openly).astype(float)
 
 
-def _is_option(answer: str) -> bool:
-    return _OPTION.fullmatch(answer.strip()) is not None
+def _n_options(answers: Iterable[str]) -> float:
+    """How many options answers name, however they are written; NaN where one is no letter and no word of a pair.
+
+    >>> _n_options(["A", "(a)", "B."]), _n_options(["Yes", "yes.", "no"]), _n_options(["3", "4"])
+    (2.0, 2.0, nan)
+    """
+    names = {letter_of(answer) or answer.casefold().strip(" .") for answer in set(answers)}
+    pairs = {_PAIRS.get(name) for name in names}
+    closed = all(map(letter_of, names)) or (len(pairs) == 1 and None not in pairs)
+    return float(len(names)) if closed else np.nan
 
 
 def prediction_files(folder: Path) -> list[Path]:

@@ -156,12 +156,12 @@ def _read_accuracies(file: Path, log: Log) -> None:
         raise InputError(f"{file}: one row of accuracies, or one of split 'none' or 'val', is needed")
     values = {name: _number(value) for name, value in rows[0].items() if name.lower() not in ("split", "overall")}
     if in_percent:
-        log.totals.extend(Total(_MRA.sub("", name), value / 100, math.nan) for name, value in values.items())
-        return
-    if other := [name for name in values if find_task(name) is None]:
-        log.notes.append(f"{file.name}: {quoted(other)} are no tasks of BLINK and left out")
-    told = [Total(target_name(name), value, math.nan) for name, value in values.items() if find_task(name)]
-    known, notes = fractions(told, str(file))
+        told = [Total(_MRA.sub("", name), value, math.nan) for name, value in values.items()]
+    else:
+        told = [Total(target_name(name), value, math.nan) for name, value in values.items() if find_task(name)]
+        if other := [name for name in values if find_task(name) is None]:
+            log.notes.append(f"{file.name}: {quoted(other)} are no tasks of BLINK and left out")
+    known, notes = fractions(told, str(file), percent=in_percent)
     log.totals.extend(known)
     log.notes.extend(notes)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasktransfer.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tasktransfer.errors import InputError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _probe() -> Any:
 def _config(folder: Path) -> Any:
     from peft import PeftConfig
 
-    path = folder / "adapter_config.json"
+    path = folder / ADAPTER_CONFIG
     try:
         kind = json.loads(path.read_text(encoding="utf-8")).get("peft_type")
         if kind != "LORA":
@@ -151,7 +152,7 @@ def _config(folder: Path) -> Any:
             warnings.filterwarnings("ignore", "Unexpected keyword arguments", UserWarning)
             config = PeftConfig.from_pretrained(str(folder))
     except FileNotFoundError as error:
-        raise InputError(f"{folder}: is no adapter folder (no adapter_config.json)") from error
+        raise InputError(f"{folder}: is no adapter folder (no {ADAPTER_CONFIG})") from error
     except InputError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -170,10 +171,10 @@ def _tensors(folder: Path) -> Iterator[tuple[str, str, torch.Tensor]]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = folder / "adapter_model.safetensors"
+    path = folder / ADAPTER_WEIGHTS
     if not path.is_file():
         hint = "; pickled weights are not read" if (folder / "adapter_model.bin").is_file() else ""
-        raise InputError(f"{folder}: holds no weights (no adapter_model.safetensors{hint})")
+        raise InputError(f"{folder}: holds no weights (no {ADAPTER_WEIGHTS}{hint})")
     try:
         loaded = load_file(path)
     except (SafetensorError, OSError) as error:

@@ -10,7 +10,7 @@ from tasktransfer.analysis.recovery import CLEAR_EFFECT, Recovery, recovered_tru
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.errors import OutputError
 from tasktransfer.importers.inputs import read_accuracies
-from tasktransfer.report.findings import find_findings
+from tasktransfer.report.findings import finding_lines
 from tasktransfer.report.save import save_analysis
 
 __all__ = ["run_demo"]
@@ -43,7 +43,7 @@ def run_demo(out: Path, *, seed: int) -> Iterator[str]:
     analysis = analyze(accuracies._replace(notes=notes))
     report = save_analysis(analysis, out)
     yield "\nFindings"
-    yield from (f"  {finding.title}. {finding.text}" for finding in find_findings(analysis))
+    yield from (f"  {line}" for line in finding_lines(analysis))
     yield "\nHow much of the truth came back"
     yield from (f"  {line}" for line in _recovery_lines(recovered_truth(analysis, study), study.planted))
     yield f"\nReport: {report}"

@@ -127,13 +127,13 @@ def save_figure(figure: Figure, stem: Path) -> None:
             raise OutputError(f"{stem}: cannot be written ({error.strerror or error})") from error
 
 
-def slug_of(name: str, width: int = 40) -> str:
+def slug_of(name: str) -> str:
     """A name as a piece of a file name; not unique by itself.
 
     >>> slug_of("../Qwen/Qwen2.5-VL 7B")
     'Qwen-Qwen2.5-VL-7B'
     """
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:width].strip("-._") or "model"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:40].strip("-._") or "model"
 
 
 def task_label(task: str, width: int = 28) -> str:
@@ -260,14 +260,14 @@ def axes_points(axes: Axes) -> tuple[float, float]:
     return box.width / axes.figure.dpi * POINTS, box.height / axes.figure.dpi * POINTS
 
 
-def bottom_legend(figure: Figure, handles: Sequence[Any], y: float = 0.06) -> None:
-    """A legend centred at the foot of the figure, `y` inches up; `legend_shape` says how high it is."""
+def bottom_legend(figure: Figure, handles: Sequence[Any]) -> None:
+    """A legend centred at the foot of the figure; `legend_shape` says how high it is."""
     columns, _ = legend_shape(handles, float(figure.get_size_inches()[0]))
     figure.legend(
         handles=list(handles),
         labels=[str(handle.get_label()) for handle in handles],
         loc="lower center",
-        bbox_to_anchor=(0.5, y / float(figure.get_size_inches()[1])),
+        bbox_to_anchor=(0.5, 0.06 / float(figure.get_size_inches()[1])),
         ncols=columns,
         borderaxespad=0,
     )
@@ -295,7 +295,7 @@ def granularity_of(task: str) -> str:
     return facts.granularity if facts else ""
 
 
-def task_keys(tasks: Sequence[str], *, shapes: bool = True) -> list[Line2D]:
+def task_keys(tasks: Sequence[str]) -> list[Line2D]:
     """Legend entries for the levels and granularities that occur."""
     marker: dict[str, Any] = {"linestyle": "", "markersize": 5.5, "markeredgewidth": 0.5, "markeredgecolor": INK}
     levels = {level_of(task) for task in tasks}
@@ -305,12 +305,11 @@ def task_keys(tasks: Sequence[str], *, shapes: bool = True) -> list[Line2D]:
         if level in levels
     ]
     granularities = {granularity_of(task) for task in tasks} - {""}
-    if shapes:
-        entries += [
-            Line2D([], [], marker=shape, color="white", label=name, **marker)
-            for name, shape in GRANULARITY_MARKERS.items()
-            if name in granularities
-        ]
+    entries += [
+        Line2D([], [], marker=shape, color="white", label=name, **marker)
+        for name, shape in GRANULARITY_MARKERS.items()
+        if name in granularities
+    ]
     return entries
 
 

@@ -7,12 +7,15 @@ that a model answers one letter throughout, that the ceiling decides.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report import caution_findings, structure_findings, transfer_findings
 from tasktransfer.report.finding import Finding
-from tasktransfer.report.labels import printable
+from tasktransfer.report.labels import printable, short_names
 
-__all__ = ["find_findings"]
+__all__ = ["find_findings", "finding_lines"]
 
 
 def find_findings(analysis: Analysis) -> list[Finding]:
@@ -38,5 +41,16 @@ def find_findings(analysis: Analysis) -> list[Finding]:
         *caution_findings.ceiling(analysis),
         *caution_findings.holes(analysis),
     ]
-    names = tuple(printable(model) for model in analysis.models)  # written as given also at a sentence's start
-    return [f if f.text.startswith(names) else f._replace(text=f.text[:1].upper() + f.text[1:]) for f in findings]
+    names = "|".join(re.escape(printable(model)) for model in analysis.models)
+    named = re.compile(rf"(?:{names})(?!\w)")  # written as given also at a sentence's start
+    return [f if named.match(f.text) else f._replace(text=f.text[:1].upper() + f.text[1:]) for f in findings]
+
+
+def finding_lines(analysis: Analysis) -> Iterator[str]:
+    """Findings for the terminal, one a line, then what the short names in them stand for."""
+    lines = [f"{finding.title}. {finding.text}" for finding in find_findings(analysis)]
+    yield from lines
+    words = set(re.findall(r"\w+", " ".join(lines)))
+    told = [f"{short} {name}" for short, name in short_names(analysis.tasks["task"]).items() if short in words]
+    if told:
+        yield f"Short names: {', '.join(told)}."

@@ -21,7 +21,7 @@ from tasktransfer.analysis.diagnostics import CHECKS
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report.findings import find_findings
-from tasktransfer.report.labels import WORDS, label_of, list_labels, printable
+from tasktransfer.report.labels import WORDS, label_of, list_labels, printable, short_names
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
 from tasktransfer.report.realised_words import realised_words
 from tasktransfer.report.reference_lines import strongest_control
@@ -91,6 +91,7 @@ def _words(analysis: Analysis) -> dict[str, Any]:
         "models": [printable(model) for model in models],
         "overview": _overview(analysis),
         "findings": find_findings(analysis),
+        "short_names": short_names(analysis.tasks["task"]),
         "settings": _settings(analysis),
         "notes": [printable(note, 4 * FULL_WIDTH) for note in summary["notes"]],
         "versions": {str(name): str(text) for name, text in summary.get("versions", {}).items()},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tasktransfer.tasks import find_task
 from tasktransfer.tasks.open_form import OPEN_SUFFIX, closed_name
 
-__all__ = ["WORDS", "label_of", "list_labels", "printable"]
+__all__ = ["WORDS", "label_of", "list_labels", "printable", "short_names"]
 
 WORDS = {
     "transferability_pos": "positive transferability",
@@ -27,6 +29,16 @@ def label_of(task: str, width: int = 28) -> str:
     if facts and (task.replace(" ", "_") == facts.name or task.lower().startswith("blink_")):
         return facts.abbreviation
     return printable(task, width)
+
+
+def short_names(tasks: Iterable[str]) -> dict[str, str]:
+    """Registered abbreviations of tasks, each with the name as it is given; tasks shown by their name have none.
+
+    >>> short_names(["Jigsaw", "toy_counting", "my task"])
+    {'JG': 'Jigsaw', 'tCN': 'toy_counting'}
+    """
+    shown = {label_of(task): printable(task) for task in map(closed_name, tasks)}
+    return {label: name for label, name in shown.items() if label != name}
 
 
 def printable(text: str, width: int = 28) -> str:

@@ -13,8 +13,6 @@ import pandas as pd
 from tasktransfer.analysis.pgf import matrix
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.errors import InputError, OutputError
-from tasktransfer.report.figure_style import save_figure
-from tasktransfer.report.prediction_figure import draw_prediction
 from tasktransfer.selection.prediction import (
     Estimate,
     GridCost,
@@ -141,6 +139,9 @@ def _again(analysis: Analysis, model: str, measured: pd.DataFrame) -> pd.DataFra
 
 def save_prediction(found: Prediction, out: Path) -> None:
     """Write prediction.csv, prediction_cells.csv, prediction.json and the figure."""
+    from tasktransfer.report.figure_style import save_figure
+    from tasktransfer.report.prediction_figure import draw_prediction
+
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

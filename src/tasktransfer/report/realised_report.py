@@ -10,9 +10,9 @@ from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.analysis.summary import versions
 from tasktransfer.report.figure_style import save_figure
 from tasktransfer.report.html import render_report
+from tasktransfer.report.output_files import MARKER, output_folder, write_json
 from tasktransfer.report.realised_figure import draw_realised
 from tasktransfer.report.realised_words import realised_lines
-from tasktransfer.report.save import MARKER, output_folder, write_json
 from tasktransfer.selection.judgement import Outcome
 from tasktransfer.selection.methods import BASELINES
 from tasktransfer.tables import write_csv

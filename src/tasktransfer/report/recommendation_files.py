@@ -10,10 +10,8 @@ import pandas as pd
 
 from tasktransfer.analysis.pgf import ZERO
 from tasktransfer.analysis.summary import versions
-from tasktransfer.report.figure_style import save_figure
 from tasktransfer.report.labels import printable
-from tasktransfer.report.recommendation_figure import draw_recommendation, recommendation_numbers
-from tasktransfer.report.save import output_folder, write_json
+from tasktransfer.report.output_files import output_folder, write_json
 from tasktransfer.selection.recommend import Recommendation, study_fragment
 from tasktransfer.selection.wording import PROBABLE
 from tasktransfer.tables import write_csv
@@ -90,6 +88,9 @@ def save_recommendation(recommendation: Recommendation, folder: str | Path) -> P
     OutputError
         The folder cannot be written, or is a file.
     """
+    from tasktransfer.report.figure_style import save_figure
+    from tasktransfer.report.recommendation_figure import draw_recommendation, recommendation_numbers
+
     items = pd.DataFrame({"source": recommendation.items.keys(), "items": recommendation.items.values()})
     with output_folder(Path(folder)) as made:
         write_csv(items.assign(share=items["items"] / recommendation.budget), made / "recommendation.csv")

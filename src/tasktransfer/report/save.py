@@ -1,30 +1,19 @@
-"""Write an analysis to a folder, all of it or none of it.
-
-Everything is made in a temporary folder beside the target and moved in by rename; ``summary.json`` goes last,
-so a folder that has one is complete.
-"""
+"""Write an analysis to a folder, all of it or none of it."""
 
 from __future__ import annotations
 
-import json
-import math
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tasktransfer.analysis.graph import transfer_graph, write_graphml
 from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.errors import OutputError
 from tasktransfer.report.figures import write_figures
 from tasktransfer.report.findings import find_findings
 from tasktransfer.report.html import render_report
+from tasktransfer.report.output_files import MARKER, output_folder, write_json
 from tasktransfer.tables import write_csv
 
-__all__ = ["TABLES", "output_folder", "save_analysis", "write_json"]
+__all__ = ["TABLES", "save_analysis"]
 
 TABLES = (
     "accuracies",
@@ -42,7 +31,6 @@ TABLES = (
     "controls",
     "control_columns",
 )
-MARKER = "summary.json"
 
 
 def save_analysis(analysis: Analysis, folder: str | Path) -> Path:
@@ -80,58 +68,3 @@ def save_analysis(analysis: Analysis, folder: str | Path) -> Path:
         }
         write_json(summary, made / MARKER)
     return Path(folder) / "report.html"
-
-
-def write_json(value: Any, path: Path) -> None:
-    """Write strict JSON: NaN and infinities become null."""
-    path.write_text(json.dumps(_strict(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-@contextmanager
-def output_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder whose content replaces that of `folder` once the block has ended well.
-
-    Raises
-    ------
-    OutputError
-        The place cannot be written, or is a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file; the output needs a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
-    try:
-        yield made
-        _move_in(made, folder)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def _move_in(made: Path, folder: Path) -> None:
-    finished_before = (folder / MARKER).is_file()
-    (folder / MARKER).unlink(missing_ok=True)
-    if finished_before:
-        shutil.rmtree(folder / "figures", ignore_errors=True)
-    for path in sorted(made.rglob("*"), key=lambda p: (p.name == MARKER, p)):
-        place = folder / path.relative_to(made)
-        if path.is_dir():
-            place.mkdir(exist_ok=True)
-        else:
-            path.replace(place)

@@ -12,7 +12,7 @@ import pandas as pd
 from tasktransfer.analysis.comparison import Comparison
 from tasktransfer.analysis.summary import versions
 from tasktransfer.report.labels import printable
-from tasktransfer.report.save import MARKER, output_folder, write_json
+from tasktransfer.report.output_files import MARKER, output_folder, write_json
 from tasktransfer.tables import write_csv
 
 __all__ = ["comparison_lines", "save_comparison"]

@@ -28,10 +28,8 @@ from tasktransfer.analysis.summary import versions
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.adapters import Adapter, layer_factors, read_adapter, run_adapters
 from tasktransfer.importers.inputs import read_accuracies, split_name
-from tasktransfer.report.figure_style import save_figure, slug_of
 from tasktransfer.report.labels import printable
-from tasktransfer.report.save import MARKER, output_folder, write_json
-from tasktransfer.report.similarity_figure import draw_similarity
+from tasktransfer.report.output_files import MARKER, output_folder, write_json
 from tasktransfer.tables import write_csv
 
 __all__ = ["Similarity", "measure_similarity", "named_adapters", "save_similarity", "similarity_lines"]
@@ -200,6 +198,9 @@ def _told(value: float, form: str = "+.3f") -> str:
 
 def save_similarity(found: Sequence[Similarity], folder: Path) -> None:
     """Write the tables, a matrix and a figure a model, and ``summary.json`` last."""
+    from tasktransfer.report.figure_style import save_figure, slug_of
+    from tasktransfer.report.similarity_figure import draw_similarity
+
     if (folder / "cells").is_dir():
         raise InputError(f"{os.fspath(folder)}: is a run folder; choose another --out, such as a folder within it")
     with output_folder(folder) as made:

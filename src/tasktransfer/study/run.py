@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tasktransfer.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tasktransfer.errors import InputError, OutputError, SettingsError
 from tasktransfer.study.crew import do_here, do_in_processes
 from tasktransfer.study.lock import locked
@@ -22,7 +23,7 @@ from tasktransfer.study.plan import Cell, Plan, adapter_places, make_plan
 from tasktransfer.study.progress import Progress, duration
 from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.store import Store, write_text
-from tasktransfer.study.study_file import ADAPTER_CONFIG, load_study
+from tasktransfer.study.study_file import load_study
 from tasktransfer.study.trained import Check, check_training, checks_csv, unhelped
 from tasktransfer.study.workshop import Job, Outcome, Workshop
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunResult", "plan_study", "resume_study", "run_study"]
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _ITEMS_JOB = 64  # encoding items is about as much work as asking so many
 _PACKAGES = (
     "tasktransfer",

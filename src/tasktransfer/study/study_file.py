@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from tasktransfer.adapter_folder import ADAPTER_CONFIG
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.models.toy import EMBEDDED
 from tasktransfer.study.marks import Fault, Marked, Place, read_marked, set_value
@@ -39,7 +40,6 @@ __all__ = ["check_study", "load_study"]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FUNCTION = re.compile(FUNCTION)
-ADAPTER_CONFIG = "adapter_config.json"
 
 # which keys stand where, for the nearest name
 _PARTS: dict[str, type[BaseModel]] = {

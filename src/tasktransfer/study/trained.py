@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tasktransfer.adapter_folder import ADAPTER_WEIGHTS
+
 if TYPE_CHECKING:
     from tasktransfer.study.plan import Cell, Plan
     from tasktransfer.study.store import Store
@@ -63,7 +65,7 @@ def _maps(store: Store, cell: Cell) -> int:
     """Linear maps wrapped, by the adapter's own file."""
     from safetensors import safe_open
 
-    file = store.folder(cell) / "adapter" / "adapter_model.safetensors"
+    file = store.folder(cell) / "adapter" / ADAPTER_WEIGHTS
     if not file.is_file():
         return 0
     with safe_open(file, framework="numpy") as handle:

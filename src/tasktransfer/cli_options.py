@@ -1,0 +1,63 @@
+"""Options that several commands take, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasktransfer.errors import OutputError, SettingsError
+
+__all__ = [
+    "Ceiling",
+    "Out",
+    "Quiet",
+    "Sets",
+    "StudyFile",
+    "StudyOut",
+    "Unit",
+    "Workers",
+    "folder",
+    "refuse_beside",
+]
+
+
+def folder(text: str) -> Path:
+    """Read an output folder from the command line; the empty text is none."""
+    if not text:
+        raise OutputError("the output folder is the empty text; give the path of a folder")
+    return Path(text)
+
+
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", parser=folder, help="Folder to write to.", show_default=False)
+]
+StudyOut = Annotated[
+    Path, typer.Option("--out", metavar="DIR", parser=folder, help="Folder of the study.", show_default=False)
+]
+Unit = Annotated[
+    str | None, typer.Option(help="Unit of accuracies, fraction or percent; read off when not given.")
+]
+Ceiling = Annotated[str, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="A study file; `init` writes one.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the study: --set method.r=16")
+]
+Workers = Annotated[int, typer.Option(help="Processes; the results do not depend on it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; run.log is written all the same.")]
+
+
+def refuse_beside(context: typer.Context, option: str, *idle: str) -> None:
+    """Refuse parameters that were given and would be ignored beside an option.
+
+    Raises
+    ------
+    SettingsError
+        One of `idle` stands on the command line.
+    """
+    sources = ((name, context.get_parameter_source(name)) for name in idle)
+    given = [f"--{name.replace('_', '-')}" for name, source in sources if source and source.name == "COMMANDLINE"]
+    if given:
+        has = "has" if len(given) == 1 else "have"
+        raise SettingsError(f"{', '.join(given)} {has} no effect beside {option}; leave one of them out")
