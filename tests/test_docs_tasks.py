@@ -41,7 +41,7 @@ def workplace(tmp_path_factory):
     shutil.copytree(ROOT / "examples", place / "examples")
     write_blink(place / "data" / "BLINK", "blink_jigsaw")
     write_vsi(place / "data" / "VSI-Bench")
-    write_training(place / "train" / "jigsaw")
+    write_training(place / "data" / "training" / "blink_jigsaw")
     tables = place / "tables" / "shapes"
     tables.mkdir(parents=True)
     for split, start in (("train", 0), ("validation", 100)):
