@@ -16,9 +16,11 @@ import pytest
 from tasktransfer.errors import OutputError, SettingsError
 from tasktransfer.importers.adapters import run_adapters
 from tasktransfer.importers.inputs import read_accuracies
+from tasktransfer.study.crew import _own_gpus
 from tasktransfer.study.lock import locked
 from tasktransfer.study.run import resume_study, run_study
 from tasktransfer.study.store import PREDICTIONS, Store
+from tests.models.tiny import colour_items
 from tests.study.conftest import table_bytes, written_files
 
 
@@ -181,6 +183,43 @@ def test_a_failed_cell_does_not_stop_the_others(bench, reference, tmp_path, caps
     assert table_bytes(tmp_path / "out") == table_bytes(reference)
 
 
+def lost_picture(split, n_items, *, seed):
+    """A task of which the seventeenth picture cannot be had."""
+    if n_items > 16:
+        raise FileNotFoundError(2, "No such file or directory", "seventeenth.png")
+    return colour_items(n_items, seed=seed + (split == "test"))
+
+
+def test_a_picture_that_cannot_be_had_fails_its_cells_and_not_the_run(bench, tmp_path):
+    changes = [
+        f"tasks.lost={__name__}:lost_picture",
+        "sources=[lost]",
+        "targets=[two]",
+        "items.source=17",
+        "controls=[]",
+    ]
+    result = run_study(bench / "study.yaml", tmp_path, overrides=changes, quiet=True)
+    (told,) = result.failed.values()
+    assert "seventeenth.png" in told
+    assert "make room" not in told
+    assert set(result.predictions["kind"]) == {"base"}
+
+
+def test_a_process_that_cannot_be_started_ends_the_run_and_is_told(bench, tmp_path):
+    (tmp_path / "out" / "workers.log").mkdir(parents=True)  # so that nothing can be printed there
+    with pytest.raises(OutputError, match="no process could be started"):
+        run_study(bench / "study.yaml", tmp_path / "out", workers=2, quiet=True)
+
+
+def test_a_gpu_named_by_its_number_stays_what_it_is(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert _own_gpus(1, 2, "cuda") == {"CUDA_VISIBLE_DEVICES": "2,3"}
+    assert _own_gpus(1, 1, "cuda:3") == {}
+
+
 def test_a_second_runner_is_refused(bench, reference, tmp_path):
     out = copied(reference, tmp_path)
     with locked(out), pytest.raises(OutputError, match=f"being written to by process {os.getpid()} on"):
@@ -212,7 +251,7 @@ def test_no_room_stops_the_run_with_a_message_and_no_damage(bench, reference, tm
     arguments = [sys.executable, "-c", code, str(bench / "study.yaml"), str(out), "30000"]
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert "told: " in result.stderr
-    assert "What was finished is kept; make room" in result.stderr
+    assert "make room, or make the folder writable. What was finished is kept" in result.stderr
     assert "Traceback" not in result.stderr
     run_study(bench / "study.yaml", out, quiet=True)
     assert table_bytes(out) == table_bytes(reference)

@@ -193,8 +193,7 @@ def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int) -
     for outcome in _outcomes(plan, store, jobs, workers=workers):
         if outcome.fatal:
             raise OutputError(
-                f"{store.root}: writing failed ({outcome.error}). What was finished is kept; make room, or make "
-                f"the folder writable, and run the same command again."
+                f"{store.root}: {outcome.error}. What was finished is kept; the same command goes on from there."
             )
         if outcome.error:
             progress.tell(f"failed: {outcome.job.key}: {outcome.error}")
@@ -207,7 +206,7 @@ def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int) -
 
 def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int) -> Iterator[Outcome]:
     """Items first, since every cell needs them; then the cells; at last what is merged of them."""
-    gpus = plan.study.compute.gpus
+    gpus, device = plan.study.compute.gpus, plan.study.compute.device
     if workers == gpus == 1:
         yield from do_here(Workshop(plan, store), jobs)
         return
@@ -216,7 +215,7 @@ def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int) -> Ite
     for last in (False, True):
         some = [job for job in jobs if (job.key in merges) == last]
         if some:
-            yield from do_in_processes(store.root, some, workers=workers, log=log, gpus=gpus)
+            yield from do_in_processes(store.root, some, workers=workers, log=log, gpus=gpus, device=device)
 
 
 def _item_jobs(plan: Plan, store: Store, missing: Sequence[Cell]) -> list[Job]:
