@@ -22,7 +22,8 @@ from tasktransfer.study.plan import Cell, Plan, adapter_places, make_plan
 from tasktransfer.study.progress import Progress, duration
 from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.store import Store, write_text
-from tasktransfer.study.study_file import ADAPTER_CONFIG, load_study
+from tasktransfer.study.study_faults import ADAPTER_CONFIG
+from tasktransfer.study.study_file import load_study
 from tasktransfer.study.trained import Check, check_training, checks_csv, unhelped
 from tasktransfer.study.workshop import Job, Outcome, Workshop
 
