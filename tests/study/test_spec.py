@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasktransfer.errors import InputError
+from tasktransfer.study.run import taken_from_hub
 from tasktransfer.study.spec import study_text
 from tasktransfer.study.study_file import check_study, load_study
 from tasktransfer.study.template import TEMPLATE
@@ -70,6 +71,29 @@ FAULTS = {
         GOOD + "tasks:\n  mine: {dataset: org/name}",
         ":6  tasks.mine.columns: is missing",
     ),
+    "alias within itself": (GOOD + "variants: &v {a: *v}", "bad.yaml:5  an alias stands within what it names"),
+    "nothing but itself": (GOOD.replace("{toy: toy}", "&a [*a]"), "bad.yaml:2  an alias stands within what it"),
+    "too deep": (GOOD + "tasks: " + "[" * 2000, "bad.yaml  not a study: its values stand too deep"),
+    "home of nobody": (GOOD.replace("toy: toy", "toy: ~nouser/x"), ":2  models.toy: no such folder: "),
+    "task of nobody": (GOOD + "tasks: {x: ~nouser/x}", ":5  tasks.x: no such folder: "),
+    "dataset of nobody": (
+        GOOD + "tasks: {x: {dataset: ~nouser/x, columns: {question: q, answer: a}}}",
+        ":5  tasks.x.dataset: no such folder: ",
+    ),
+    "no path at all": (GOOD + 'tasks: {x: "a\\0b"}', ":5  tasks.x: no such folder: "),
+    "dataset that is no folder": (
+        GOOD + "tasks: {y: {dataset: my_data, columns: {question: q, answer: a}}}",
+        "my_data; a dataset on the Hub is named org/name",
+    ),
+    "scorer twice": (
+        GOOD + "evaluation: {scorers: [likelihood, likelihood]}",
+        ":5  evaluation.scorers.1: 'likelihood' stands there twice",
+    ),
+    "one GPU for two": (GOOD + "compute: {device: 'cuda:1', gpus: 2}", ":5  compute.device: is 'cuda:1', one GPU"),
+    "all without end": (
+        GOOD + "items:\n  target: all\nmore_items: {toy_jigsaw: 9}",
+        ":6  items.target: 'toy_counting' is drawn without end; say a number",
+    ),
     "controls without sources": (
         "name: x\nmodels: {toy: toy}\nadapters: {mine: .}\ntargets: [toy_jigsaw]\nseeds: [0]\n"
         "controls: [shuffled]",
@@ -88,6 +112,34 @@ def test_fault_is_told(text, told):
         check_study(text, name="bad.yaml")
     assert told in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + "evaluation: {scorers: [likelihoood]}",
+        GOOD.replace("[0, 1]", "[true]"),
+        GOOD.replace("[toy_jigsaw, toy_counting]", "[toy_jigsaw, 3]"),
+    ],
+)
+def test_a_fault_is_told_once(text):
+    with pytest.raises(InputError) as caught:
+        check_study(text)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_datasets_are_kept_beside_tables_among_the_tasks(tmp_path):
+    (tmp_path / "mine").mkdir()
+    table = "{dataset: org/name, columns: {question: q, answer: a}}"
+    text = (
+        GOOD + f"tasks: {{one: {table}}}\ndatasets:\n  two: {table}\n  three: {table.replace('org/name', 'mine')}"
+    )
+    study = check_study(text, folder=tmp_path)
+    assert set(study.datasets) == {"one", "two", "three"}
+    assert study.datasets["three"].folder == tmp_path / "mine"
+    assert taken_from_hub(study) == [
+        f"tasks.{name}: no folder org/name; taken as a Hub dataset" for name in ("two", "one")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +192,11 @@ def test_shorthands_are_written_out(tmp_path):
         ("method.r", "key.key=value"),
         ("name.x=1", "name is no mapping"),
         ("a=[", "not YAML"),
-        ("rank=4", "unknown key"),
+        ("rank=4", r"^--set rank: unknown key"),
+        ("name=2020-13-45", "the value is not YAML: month must be in 1..12"),
+        ("variants=&v {a: *v}", "an alias stands within what it names"),
+        ("items.source=0", r"^--set items.source: is '0'; it should be greater"),
+        ("seeds=[-1]", r"^--set seeds: seeds.0: is '-1'; it should be"),
     ],
 )
 def test_bad_overrides_are_refused(assignment, told, tmp_path):

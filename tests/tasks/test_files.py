@@ -132,5 +132,7 @@ def test_a_function_is_a_task():
     assert task.digest("test", 2) != task.digest("train", 2)
     with pytest.raises(InputError, match="cannot be imported"):
         open_task("mine", "nowhere.at.all:task")
+    with pytest.raises(InputError, match="cannot be imported"):
+        open_task("mine", "a..b:task")
     with pytest.raises(InputError, match="did you mean 'toy_jigsaw'"):
         open_task("toy_jigsow")

@@ -12,8 +12,10 @@ from tasktransfer.models.toy import EMBEDDED
 from tasktransfer.study.marks import Fault, Place
 from tasktransfer.study.spec import CONTROLS
 from tasktransfer.tasks.functions import is_function
+from tasktransfer.tasks.hub_dataset import looks_local
 from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.supply import KNOWN_TASKS
+from tasktransfer.tasks.toyworld.registry import TOY_TASKS
 
 __all__ = ["ADAPTER_CONFIG", "clashes", "mapping_of", "name_faults"]
 
@@ -31,12 +33,17 @@ def name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault]
             if isinstance(task, str) and closed_name(task) not in known:
                 yield Fault((key, number), f"unknown task {task!r}{_nearest(task, known)}")
     for key in (*lists, "seeds", "controls", "per_source_controls"):
-        yield from _repeats(key, _list(values, key))
+        yield from _repeats((key,), _list(values, key))
+    yield from _repeats(("evaluation", "scorers"), _list(mapping_of(values, "evaluation"), "scorers"))
     for name, place in own.items():
         if name in KNOWN_TASKS:
             yield Fault(("tasks", name), "is the name of a built-in task; choose another")
         if isinstance(place, str) and not is_function(place) and not Path(place).is_dir():
             yield Fault(("tasks", name), f"no such folder: {place}")
+        dataset = place.get("dataset") if isinstance(place, dict) else None
+        if isinstance(dataset, str) and looks_local(dataset) and not Path(dataset).is_dir():
+            told = f"no such folder: {dataset}; a dataset on the Hub is named org/name"
+            yield Fault(("tasks", name, "dataset"), told)
     for name in mapping_of(values, "training"):
         sources = [source for source in _list(values, "sources") if isinstance(source, str)]
         sources += [str(task) for mixture in mapping_of(values, "mixtures").values() for task in _keys(mixture)]
@@ -126,7 +133,13 @@ def clashes(values: dict[str, Any], given: dict[str, Any]) -> Iterator[Fault]:
         least, most = choice.get("min_pixels"), choice.get("max_pixels")
         if isinstance(least, int) and isinstance(most, int) and least > most:
             yield Fault(("models", str(name), "min_pixels"), f"is {least}, above max_pixels {most}")
+    yield from _endless_faults(values)
     shared = mapping_of(values, "compute").get("gpus", 1)
+    device = mapping_of(values, "compute").get("device")
+    if isinstance(device, str) and device.startswith("cuda:") and shared != 1:
+        yield Fault(
+            ("compute", "device"), f"is {device!r}, one GPU; with compute.gpus {shared} it is cuda or auto"
+        )
     methods: dict[Place, Any] = {("method",): values.get("method")}
     for name, variant in mapping_of(values, "variants").items():
         methods["variants", str(name), "method"] = variant.get("method") if isinstance(variant, dict) else None
@@ -147,6 +160,19 @@ def mapping_of(values: dict[str, Any], key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _endless_faults(values: dict[str, Any]) -> Iterator[Fault]:
+    """All items of a target that is drawn without end."""
+    if mapping_of(values, "items").get("target", 0) not in ("all", None):
+        return
+    own = mapping_of(values, "tasks")
+    for target in _list(values, "targets"):
+        closed = closed_name(target) if isinstance(target, str) else ""
+        drawn = is_function(own[closed]) if isinstance(own.get(closed), str) else closed in TOY_TASKS
+        if drawn and target not in mapping_of(values, "more_items"):
+            told = f"{target!r} is drawn without end; say a number here or in more_items.{target}"
+            yield Fault(("items", "target"), told)
+
+
 def _list(values: dict[str, Any], key: str) -> list[Any]:
     """The list of a key; an empty one where there is something else."""
     found = values.get(key)
@@ -164,10 +190,10 @@ def _nearest(task: str, known: Sequence[str]) -> str:
     return f" (did you mean {ends[0]!r}?)" if ends else closest(task, known)
 
 
-def _repeats(key: str, names: list[Any]) -> Iterator[Fault]:
+def _repeats(key: Place, names: list[Any]) -> Iterator[Fault]:
     for number, name in enumerate(names):
         if name in names[:number]:
-            yield Fault((key, number), f"{name!r} stands there twice")
+            yield Fault((*key, number), f"{name!r} stands there twice")
 
 
 def _weights_fault(weights: str) -> str | None:

@@ -30,7 +30,7 @@ from tasktransfer.study.spec import (
 )
 from tasktransfer.study.study_faults import clashes, mapping_of, name_faults
 from tasktransfer.tasks.functions import is_function
-from tasktransfer.tasks.hub_dataset import HubDataset
+from tasktransfer.tasks.hub_dataset import HubDataset, looks_local
 from tasktransfer.tasks.table_items import Columns
 
 __all__ = ["check_study", "load_study"]
@@ -100,7 +100,7 @@ def check_study(text: str, *, name: str = "study", folder: Path = Path(), overri
     except ValidationError as error:
         faults += _type_faults(error, values)
     if faults:
-        raise InputError(_told(faults, marked, name))
+        raise InputError(_told(faults, marked, name, overrides))
     return study
 
 
@@ -116,13 +116,17 @@ def _filled(values: dict[str, Any], folder: Path) -> dict[str, Any]:
             models[key] = given | {"weights": _absolute(given["weights"], folder)}
     tables = {name: place for name, place in mapping_of(filled, "tasks").items() if isinstance(place, dict)}
     if tables:  # a Hub dataset with its columns
-        filled["datasets"] = {name: _with_absolute_folder(place, folder) for name, place in tables.items()}
+        there = filled.get("datasets", {})
+        filled["datasets"] = there | tables if isinstance(there, dict) else there
         filled["tasks"] = {name: place for name, place in filled["tasks"].items() if name not in tables}
+    for name, place in mapping_of(filled, "datasets").items():
+        if isinstance(place, dict):
+            filled["datasets"][name] = _with_absolute_folder(place, folder)
     for part in ("tasks", "data", "training", "adapters"):
         places = mapping_of(filled, part)
         for key, place in places.items():
             if isinstance(place, str) and not (part == "tasks" and is_function(place)):
-                places[key] = str((folder / Path(place).expanduser()).resolve())
+                places[key] = _resolved(folder, place)
     for key, merge in mapping_of(filled, "merges").items():
         filled["merges"][key] = _with_shares(merge, mapping_of(filled, "mixtures"))
     variants = mapping_of(filled, "variants")
@@ -133,11 +137,19 @@ def _filled(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _with_absolute_folder(dataset: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A dataset that is a folder, with its absolute path; a name on the Hub as it is."""
+    """A dataset that is a folder, with its absolute path; a name on the Hub, org/name, as it is."""
     name = dataset.get("dataset")
-    if isinstance(name, str) and (name.startswith((".", "/", "~")) or (folder / name).is_dir()):
-        return dataset | {"dataset": str((folder / Path(name).expanduser()).resolve())}
+    if isinstance(name, str) and name and (looks_local(name) or Path(_resolved(folder, name)).is_dir()):
+        return dataset | {"dataset": _resolved(folder, name)}
     return dataset
+
+
+def _resolved(folder: Path, text: str) -> str:
+    """A path of the file as an absolute one; one that cannot be, as of no such user, is nowhere and told so."""
+    try:
+        return str((folder / Path(text).expanduser()).resolve())
+    except (RuntimeError, ValueError, OSError):
+        return str(folder.absolute() / text.replace("\0", "\\0"))
 
 
 def _with_shares(merge: Any, mixtures: dict[str, Any]) -> Any:
@@ -159,22 +171,25 @@ def _merged(study: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
 
 def _absolute(weights: str, folder: Path) -> str:
     """A folder as an absolute path; ``toy`` and Hub ids as they are."""
-    path = folder / Path(weights).expanduser()
-    if weights != EMBEDDED and (path.exists() or weights.startswith((".", "/", "~"))):
-        return str(path.resolve())
+    path = _resolved(folder, weights)
+    if weights != EMBEDDED and (Path(path).exists() or weights.startswith((".", "/", "~"))):
+        return path
     return weights
 
 
 def _type_faults(error: ValidationError, values: dict[str, Any]) -> Iterator[Fault]:
     """Pydantic's findings in words; those of a variant only where the variant itself says the value."""
+    wrong = [found["loc"] for found in error.errors()]
     for found in error.errors():
         place: Place = found["loc"]
-        if place[0] == "datasets" and "datasets" not in values:
+        if found["type"] == "too_short" and any(p[: len(place)] == place and p != place for p in wrong):
+            continue  # what it holds is wrong and told; it is not empty
+        if place[0] == "datasets" and not _has(values, place[:2]):
             yield Fault(("tasks", *place[1:]), _in_words(found, place))
             continue
         if place[0] == "variants" and len(place) > 3 and not _has(values, place):
             continue
-        if place == ("targets",) and "targets" not in values:
+        if place[0] == "targets" and "targets" not in values:
             continue  # told by its sources
         if place[0] == "merges" and place[2:] == ("of",) and isinstance(found["input"], str):
             continue  # told by its mixture
@@ -216,12 +231,17 @@ def _keys_at(place: Place) -> list[str]:
     return list(part.model_fields) if part else []
 
 
-def _told(faults: Sequence[Fault], marked: Marked, name: str) -> str:
-    """One line a fault, in the order of the file."""
+def _told(faults: Sequence[Fault], marked: Marked, name: str, overrides: Sequence[str]) -> str:
+    """One line a fault, in the order of the file; those of values that were set from outside first."""
     lines = {}
+    keys = [assignment.partition("=")[0].strip() for assignment in overrides]
     for fault in faults:
-        line = marked.line(fault.place) or 0
         where = ".".join(map(str, fault.place))
+        key = next((key for key in keys if f"{where}.".startswith(f"{key}.")), None)
+        if key is not None and fault not in marked.faults:
+            lines[f"--set {key}: {fault.message if where == key else f'{where}: {fault.message}'}"] = 0
+            continue
+        line = marked.line(fault.place) or 0
         at = f"{name}:{line}" if line else name
         lines[f"{at}  {where}: {fault.message}"] = line
     ordered = sorted(lines, key=lambda text: lines[text])
