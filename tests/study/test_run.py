@@ -13,13 +13,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tasktransfer.errors import OutputError, SettingsError
+from tasktransfer.errors import InputError, OutputError, SettingsError
 from tasktransfer.importers.adapters import run_adapters
 from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.study.crew import _own_gpus
 from tasktransfer.study.lock import locked
 from tasktransfer.study.run import resume_study, run_study
 from tasktransfer.study.store import PREDICTIONS, Store
+from tasktransfer.study.trained import Check, unhelped
 from tests.models.tiny import colour_items
 from tests.study.conftest import table_bytes, written_files
 
@@ -131,7 +132,10 @@ def test_an_added_seed_is_only_trained(bench, reference, tmp_path, capsys):
     after = written_files(out)
     assert {name: after[name] for name in before} == before
     assert {name.split("/")[1].split("-")[-2] for name in after.keys() - before.keys()} == {"seed1"}
-    assert "the study was edited (seeds)" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "the study was edited (seeds)" in told
+    assert "earlier/" not in told  # the file itself is the same
+    assert not (out / "earlier").exists()
 
 
 def test_an_edited_study_keeps_what_was_there(bench, reference, tmp_path, capsys):
@@ -256,6 +260,51 @@ def test_no_room_stops_the_run_with_a_message_and_no_damage(bench, reference, tm
     run_study(bench / "study.yaml", out, quiet=True)
     assert table_bytes(out) == table_bytes(reference)
     assert not list(out.rglob(".*partial*"))
+
+
+def test_a_record_of_another_version_is_told(reference, tmp_path):
+    whole = json.loads((reference / "study.json").read_text())
+    study = whole["study"]
+    kept = Store(reference).read_plan()
+    for other in (
+        {},
+        {"study": study},
+        {"study": study | {"sed": 1}, "model_digests": {}},
+        {"study": study, "model_digests": {}},
+        {"study": study, "model_digests": None},
+    ):
+        (tmp_path / "study.json").write_text(json.dumps(other))
+        with pytest.raises(InputError, match=r"study\.json: .*it is of another version, or damaged"):
+            Store(tmp_path).read_plan()
+        Store(tmp_path).changed_keys(kept)
+
+
+def test_the_study_is_known_without_its_items(bench, reference, tmp_path):
+    (tmp_path / "study.json").write_text(
+        (reference / "study.json").read_text().replace(f"{bench}/one", f"{bench}/gone")
+    )
+    store = Store(tmp_path)
+    assert store.read_study().sources == ("one", "two")
+    with pytest.raises(InputError, match="gone"):
+        store.read_plan()
+
+
+def test_a_still_store_sees_what_was_there(reference, tmp_path):
+    out = copied(reference, tmp_path)
+    plan = Store(out).read_plan()
+    still = Store(out, still=True)
+    assert all(map(still.is_done, plan.cells))
+    for path in out.rglob("adapter_model.safetensors"):
+        path.write_bytes(path.read_bytes()[::-1])
+    assert all(map(still.is_done, plan.cells))
+    assert not all(map(Store(out).is_done, plan.cells))
+
+
+def test_flags_name_the_model_where_there_are_several():
+    check = Check("m", "finetune", "one", "0", 1, 1, 0.5, 0.5, 7, "loss did not fall")
+    assert unhelped([check])[0].endswith(": one (seed 0)")
+    told = unhelped([check, check._replace(model="m / full", flag="")])
+    assert told == ["loss did not fall: 1 cells say nothing about transfer: m: one (seed 0)"]
 
 
 def test_options_out_of_range_are_refused(bench, tmp_path):
