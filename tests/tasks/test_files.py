@@ -94,6 +94,11 @@ FAULTS = {
     "scorer as number": (OPEN | {"scorer": 3}, "'scorer' must be a text, not 3"),
     "no number": (OPEN | {"answer": "red", "scorer": "mra"}, "'answer': 'red' is no number, as scorer"),
     "option that is no number": (GOOD | {"scorer": "number"}, "'choices': 'x' is no number"),
+    "video as text": (GOOD | {"is_video": "false"}, "'is_video' is 'false'; accepted are true and false"),
+    "more choices than letters": (
+        GOOD | {"choices": [f"c{n}" for n in range(30)]},
+        "has 30 choices; at most 26 have a letter",
+    ),
     "unknown split": (GOOD | {"split": "val"}, "'split' is 'val'; accepted are train and test"),
 }  # fmt: skip
 
@@ -104,6 +109,13 @@ def test_a_wrong_line_is_refused(folder, row, told):
     with pytest.raises(InputError) as caught:
         read_folder_task(folder)
     assert told in str(caught.value)
+
+
+def test_other_line_signs_and_a_mark_of_order_are_no_fault(folder):
+    rows = [GOOD | {"id": f"i{n}", "question": "Which\u2028one?\x85", "split": "test"} for n in range(2)]
+    text = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (folder / "items.jsonl").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert [item.question for item in read_folder_task(folder).draw("test", 2)] == ["Which\u2028one?\x85"] * 2
 
 
 def test_wrong_files_are_refused(folder):

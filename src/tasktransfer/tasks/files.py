@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from typing import Any
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
-from tasktransfer.tasks.pictures import Pictures
+from tasktransfer.tasks.pictures import Pictures, digest_with_pictures
 from tasktransfer.tasks.scoring import answer_fault, find_scorer
 
 __all__ = ["SPLITS", "FolderTask", "read_folder_task"]
@@ -64,16 +65,8 @@ class FolderTask:
         InputError
             Headers of images tell that they cannot be used; the first are all told.
         """
-        whole = hashlib.sha256()
-        faults: list[str] = []
-        for row in self._asked(split, n_items):
-            pictures = self._pictures(row)
-            faults += pictures.faults()
-            whole.update(json.dumps(row, sort_keys=True).encode())
-            for data in pictures.read():
-                whole.update(hashlib.sha256(data).digest())
-        raise_faults(faults)
-        return whole.hexdigest()
+        rows = self._asked(split, n_items)
+        return digest_with_pictures((json.dumps(row, sort_keys=True), self._pictures(row)) for row in rows)
 
     def _asked(self, split: str, n_items: int) -> list[dict[str, Any]]:
         self.require(split, n_items)
@@ -116,7 +109,7 @@ def read_folder_task(folder: Path, *, split: str | None = None) -> FolderTask:
     """
     path = folder / "items.jsonl"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold other signs that end lines
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except OSError as error:
@@ -159,7 +152,12 @@ def _faults(row: dict[str, Any], folder: Path) -> Iterator[str]:
             yield f"{key!r} must be a list of texts"
             return
     yield from (f"no such image: {name!r}" for name in row["images"] if not (folder / name).is_file())
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(row.get("choices", []))]
+    if len(row.get("choices", [])) > len(string.ascii_uppercase):
+        yield f"has {len(row['choices'])} choices; at most 26 have a letter"
+        return
+    if not isinstance(row.get("is_video", False), bool):
+        yield f"'is_video' is {row['is_video']!r}; accepted are true and false"
+    letters = string.ascii_uppercase[: len(row.get("choices", []))]
     if letters and row.get("answer") not in list(letters):
         yield f"'answer' is {row.get('answer')!r}; with {len(letters)} choices it is one of {quoted(letters)}"
     yield from _scorer_faults(row)

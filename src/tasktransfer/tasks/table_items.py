@@ -6,7 +6,6 @@ rows together, and where two readings are possible and differ, it has to be said
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import string
@@ -23,7 +22,7 @@ from tasktransfer.tasks.answers import letter_of
 from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.parquet_rows import columns_of, is_image, read_rows
-from tasktransfer.tasks.pictures import Pictures, Stored, stored_image
+from tasktransfer.tasks.pictures import Pictures, Stored, digest_with_pictures, stored_image
 
 __all__ = ["Columns", "TableItems", "read_table"]
 
@@ -82,16 +81,10 @@ class TableItems:
         InputError
             Headers of images tell that they cannot be used; the first are all told.
         """
-        whole = hashlib.sha256()
-        faults: list[str] = []
-        for item, pictures in self._with_images(n_items):
-            faults += pictures.faults()
-            told = (item.id, item.question, item.choices, item.answer, *([item.scorer] if item.scorer else []))
-            whole.update(repr(told).encode())
-            for data in pictures.read():
-                whole.update(hashlib.sha256(data).digest())
-        raise_faults(faults)
-        return whole.hexdigest()
+        return digest_with_pictures(
+            (repr((item.id, item.question, item.choices, item.answer, *filter(None, [item.scorer]))), pictures)
+            for item, pictures in self._with_images(n_items)
+        )
 
     def _with_images(self, n_items: int) -> Iterator[tuple[Item, Pictures]]:
         if n_items > len(self.items):
@@ -172,7 +165,7 @@ def _text_table(file: Path) -> list[dict[str, Any]]:
         if file.suffix == ".csv":
             frame = pd.read_csv(file, dtype=str, keep_default_na=False)
             return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
         return [json.loads(line) for line in lines]
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read, cut short perhaps ({error})") from error
@@ -211,6 +204,8 @@ def _choices(row: dict[str, Any], columns: Columns) -> tuple[tuple[str, ...], li
             texts.pop()
     if len(texts) == 1:
         return (), ["has one option only"]
+    if len(texts) > len(string.ascii_uppercase):
+        return (), [f"has {len(texts)} options; at most 26 have a letter"]
     empty = [letter for letter, text in zip(string.ascii_uppercase, texts, strict=False) if text in (None, "")]
     return _bare([str(text) for text in texts]), [f"option {quoted(empty)} is empty"] if empty else []
 
