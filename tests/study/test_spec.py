@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import get_args
+
 import pytest
+from pydantic import BaseModel
 
 from tasktransfer.errors import InputError
 from tasktransfer.study.run import taken_from_hub
-from tasktransfer.study.spec import study_text
+from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.study_file import check_study, load_study
 from tasktransfer.study.template import TEMPLATE
 
@@ -220,6 +224,24 @@ def test_the_template_shows_the_defaults():
         "sources: [toy_relative_depth, toy_visual_correspondence, toy_jigsaw, toy_spatial_relation]\n"
     )
     assert study == minimal
+
+
+def keys_of(part):
+    """The keys of a model and of all models within it."""
+    for name, field in part.model_fields.items():
+        yield name
+        inner = [field.annotation]
+        while inner:
+            kind = inner.pop()
+            inner += get_args(kind)
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from keys_of(kind)
+
+
+def test_the_template_explains_every_key():
+    keys = set(keys_of(Study))
+    assert {"name", "frame_seconds", "density", "config", "keep_features", "more_items"} <= keys
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", TEMPLATE)] == []
 
 
 def test_a_study_survives_its_own_text():
