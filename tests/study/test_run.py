@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -185,6 +186,27 @@ def test_a_failed_cell_does_not_stop_the_others(bench, reference, tmp_path, caps
         path.write_bytes(content)
     assert not run_study(folder / "study.yaml", tmp_path / "out", quiet=True).failed
     assert table_bytes(tmp_path / "out") == table_bytes(reference)
+
+
+def two_a_room(split, n_items, *, seed):
+    """A task of two questions a room."""
+    items = colour_items(n_items, seed=seed + (split == "test"))
+    return [replace(item, cluster=f"room {number // 2}") for number, item in enumerate(items)]
+
+
+def test_items_that_share_a_room_are_told_and_drawn_together(bench, reference, tmp_path):
+    out = copied(reference, tmp_path)
+    before = written_files(out)
+    changes = [f"tasks.rooms={__name__}:two_a_room", "targets=[one, two, rooms]"]
+    result = run_study(bench / "study.yaml", out, overrides=changes, quiet=True)
+    after = written_files(out)
+    assert {name: after[name] for name in before} == before
+    table = result.predictions
+    rooms = table[table["target"] == "rooms"].groupby("cluster")["item"].unique()
+    assert sorted(map(sorted, rooms)) == [[f"c000{n}", f"c000{n + 1}"] for n in (0, 2, 4, 6)]
+    alone = table[table["target"] != "rooms"]
+    assert (alone["cluster"] == alone["item"]).all()
+    assert read_accuracies(out).items["cluster"].nunique() == 4 + alone["item"].nunique()
 
 
 def lost_picture(split, n_items, *, seed):

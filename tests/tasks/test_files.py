@@ -70,6 +70,16 @@ def test_an_item_names_its_scorer(folder):
     assert plain.draw("test", 1)[0].scorer == ""
 
 
+def test_what_items_share_is_known_and_moves_no_digest(folder):
+    rows = [GOOD | {"id": f"i{n}", "split": "test"} for n in range(3)]
+    plain = open_task("mine", str(write(folder, *rows)))
+    assert plain.clusters("test", 3) == {}
+    shared = [row | {"cluster": room} for row, room in zip(rows, ("a", "a", "b"), strict=True)]
+    task = open_task("mine", str(write(folder, *shared)))
+    assert task.clusters("test", 3) == {"i0": "a", "i1": "a", "i2": "b"}
+    assert task.digest("test", 3) == plain.digest("test", 3)
+
+
 def test_a_folder_asked_openly(folder):
     write(folder, *(GOOD | {"id": f"i{n}", "choices": ["red", "blue"], "split": "test"} for n in range(3)))
     task = open_task("mine (open)", str(folder))
@@ -99,6 +109,8 @@ FAULTS = {
         GOOD | {"choices": [f"c{n}" for n in range(30)]},
         "has 30 choices; at most 26 have a letter",
     ),
+    "cluster without name": (GOOD | {"cluster": ""}, "'cluster' must be a text that is not empty"),
+    "cluster as number": (GOOD | {"cluster": 3}, "'cluster' must be a text"),
     "unknown split": (GOOD | {"split": "val"}, "'split' is 'val'; accepted are train and test"),
 }  # fmt: skip
 
@@ -127,6 +139,8 @@ def test_wrong_files_are_refused(folder):
         read_folder_task(write(folder, GOOD, GOOD))
     with pytest.raises(InputError, match="some items name a split and some do not"):
         read_folder_task(write(folder, GOOD, GOOD | {"id": "2", "split": "test"}))
+    with pytest.raises(InputError, match="some items name a cluster and some do not"):
+        read_folder_task(write(folder, GOOD, GOOD | {"id": "2", "cluster": "room"}))
     (folder / "a.png").write_text("no image")
     with pytest.raises(InputError, match="not a readable image"):
         read_folder_task(write(folder, *(GOOD | {"id": str(n)} for n in range(4)))).digest("test", 1)

@@ -46,6 +46,20 @@ def test_digests_of_folders_and_tables_have_not_moved(folder):
     assert table(folder).digest(2) == "036f869d897b7c853102e4f67861a1c7dd2185762625ac1da3eac0d35a1b8421"
 
 
+def test_a_column_says_what_items_share_and_moves_no_digest(folder):
+    text = "".join(json.dumps(row | {"scene": 7}) + "\n" for row in ROWS)
+    (folder / "items.jsonl").write_text(text)
+    columns = Columns(
+        question="question", answer="answer", choices="choices", id="id", images=("images",), cluster="scene"
+    )
+    found = read_table([folder / "items.jsonl"], columns)
+    assert [item.cluster for item in found.draw(2)] == ["7", "7"]
+    assert found.digest(2) == table(folder).digest(2)
+    (folder / "items.jsonl").write_text(text.replace("7", "null"))
+    with pytest.raises(InputError, match="'scene' is empty"):
+        read_table([folder / "items.jsonl"], columns)
+
+
 def test_pictures_that_cannot_be_used_are_all_told(folder):
     for name in ("a", "b"):
         (folder / f"{name}.ppm").write_bytes(b"P6 2 2 255\n" + bytes(12))

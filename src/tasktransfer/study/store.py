@@ -291,7 +291,13 @@ class Store:
         (self.folder(cell) / _ERROR).unlink(missing_ok=True)
 
     def write_predictions(self, plan: Plan) -> pa.Table:
-        """Join the finished shards of a plan, in its order, into ``predictions.parquet``; name the cells."""
+        """Join the finished shards of a plan, in its order, into ``predictions.parquet``; name the cells.
+
+        Where items of some target share a scene or an image a last column ``cluster`` says which; the items of
+        other targets are their own.
+        """
+        tests = {shard.items.task: shard.items for cell in plan.cells for shard in cell.shards}
+        of_task = {task: plan.supplies[task].clusters(items.split, items.n_items) for task, items in tests.items()}
         parts = []
         for cell in plan.cells:
             for shard in cell.shards:
@@ -300,6 +306,10 @@ class Store:
                     for column, name in (("model", cell.label), ("source", cell.source)):  # a shared cell has both
                         place = part.schema.get_field_index(column)
                         part = part.set_column(place, column, pa.array([name] * len(part), pa.string()))
+                    if any(of_task.values()):
+                        own, shared = part["item"].to_pylist(), of_task[shard.items.task]
+                        clusters = pa.array([shared.get(item, item) for item in own], pa.string())
+                        part = part.append_column("cluster", clusters)
                     parts.append(part)
         table = pa.concat_tables(parts) if parts else PREDICTIONS.empty_table()
         write_table(table.combine_chunks(), self.root / "predictions.parquet")

@@ -31,7 +31,8 @@ seeds: [0]
 #   theirs: {dataset: org/name, columns: {question: question, images: [image], choices: options, answer: answer}}
 #     dataset: org/name, or a folder of tables. There may stand, too, config: a part of it; revision; splits:
 #     {train: train, test: validation}, which of its own they are; answers: letter, index or text, read off the
-#     data where not given; scorer: of answers without options; in columns, id. They may also stand in `datasets`.
+#     data where not given; scorer: of answers without options; in columns, id and cluster (one scene, one image).
+#     They may also stand under `datasets`.
 # Benchmarks (blink_..., vsi_...): a local copy, the Hub where not given; and each source's training items.
 # data: {blink: ./BLINK, vsi_bench: ./VSI-Bench}
 # training: {blink_jigsaw: ./training/blink_jigsaw}

@@ -7,6 +7,7 @@ question text without the options
 choices  option texts without letters; left out when the answer is a number or text
 answer   letter of the right option, else the number or text
 scorer   how an answer without options is scored, a word of `tasktransfer.tasks.scoring`; may be left out
+cluster  what it shares with other items, one scene or one image; left out everywhere, each stands alone
 split    ``train`` or ``test``; left out everywhere, a quarter of the items, drawn by their ids, is the test
 ======== ===================================================================================================
 """
@@ -31,7 +32,7 @@ from tasktransfer.tasks.scoring import answer_fault, find_scorer
 __all__ = ["SPLITS", "FolderTask", "read_folder_task"]
 
 SPLITS = ("train", "test")
-_KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video", "scorer")
+_KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video", "scorer", "cluster")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class FolderTask:
             Headers of images tell that they cannot be used; the first are all told.
         """
         rows = self._asked(split, n_items)
-        return digest_with_pictures((json.dumps(row, sort_keys=True), self._pictures(row)) for row in rows)
+        return digest_with_pictures((_told(row), self._pictures(row)) for row in rows)
 
     def _asked(self, split: str, n_items: int) -> list[dict[str, Any]]:
         self.require(split, n_items)
@@ -89,6 +90,7 @@ class FolderTask:
             answer=row["answer"],
             is_video=row["is_video"],
             scorer=row.get("scorer", ""),
+            cluster=row.get("cluster", ""),
         )
 
 
@@ -130,6 +132,11 @@ def read_folder_task(folder: Path, *, split: str | None = None) -> FolderTask:
     return FolderTask(folder, tuple(defaults | row for row in rows))
 
 
+def _told(row: dict[str, Any]) -> str:
+    """What decides an answer; what an item shares with others does not."""
+    return json.dumps({key: value for key, value in row.items() if key != "cluster"}, sort_keys=True)
+
+
 def _read_row(line: str, folder: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         row = json.loads(line)
@@ -146,6 +153,8 @@ def _faults(row: dict[str, Any], folder: Path) -> Iterator[str]:
     for key in ("id", "question", "answer"):
         if not isinstance(row.get(key), str) or not row[key].strip():
             yield f"{key!r} must be a text that is not empty"
+    if not isinstance(row.get("cluster", "c"), str) or not row.get("cluster", "c").strip():
+        yield "'cluster' must be a text that is not empty"
     for key, needed in (("images", True), ("choices", False)):
         names = row.get(key, None if needed else [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -190,8 +199,9 @@ def _faults_together(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield "holds no items"
     if twice:
         yield f"id {quoted(twice)} stands there twice"
-    if 0 < sum("split" in row for row in rows) < len(rows):
-        yield "some items name a split and some do not"
+    for key in ("split", "cluster"):
+        if 0 < sum(key in row for row in rows) < len(rows):
+            yield f"some items name a {key} and some do not"
 
 
 def _divided(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

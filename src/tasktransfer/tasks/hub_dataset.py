@@ -5,7 +5,7 @@ dataset  ``org/name`` on the Hub, or a folder with parquet, jsonl or csv files
 config   a part of the dataset: a folder, or the beginning of file names
 revision a commit, tag or branch of the Hub; a commit needs no network once the files are in the cache
 splits   ``train`` and ``test`` of a study -> split of the dataset, or a file pattern such as ``data/dev*.parquet``
-columns  ``question``, ``answer``; ``images``, ``choices``, ``id`` where there are any
+columns  ``question``, ``answer``; ``images``, ``choices``, ``id``, ``cluster`` where there are any
 answers  how answers are given: ``letter``, ``index`` (from 0) or ``text``; read off the data when not said
 scorer   how answers without options are scored
 ======== ======================================================================================================

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tasktransfer.errors import InputError, closest
+from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.benchmarks import BENCHMARK_TASKS, Benchmark, open_benchmark
 from tasktransfer.tasks.files import SPLITS, read_folder_task
 from tasktransfer.tasks.functions import find_function, is_function
@@ -78,6 +78,22 @@ class Supply:
         """
         there = self.available(split) if self.is_benchmark and split == "test" else None
         return asked if there is None else min(asked, there)
+
+    def clusters(self, split: str, n_items: int) -> dict[str, str]:
+        """Cluster of each item by its id; empty where the first names none, so that not all are drawn for nothing.
+
+        Raises
+        ------
+        InputError
+            The first item names one and some item does not.
+        """
+        if not self.draw(split, 1)[0].cluster:
+            return {}
+        items = self.draw(split, n_items)
+        lost = [item.id for item in items if not item.cluster]
+        if lost:
+            raise InputError(f"task {self.name!r}: item {quoted(lost)} names no cluster; others do")
+        return {item.id: item.cluster for item in items}
 
 
 def open_task(

@@ -30,7 +30,8 @@ __all__ = ["Columns", "TableItems", "read_table"]
 class Columns(BaseModel):
     """Which column holds what.
 
-    `choices` is one column of lists, or one column per option; `images` are columns of single images or of lists.
+    `choices` is one column of lists, or one column per option; `images` are columns of single images or of lists;
+    `cluster` names what items share, one scene or one image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +41,7 @@ class Columns(BaseModel):
     images: tuple[str, ...] = ()
     choices: str | tuple[str, ...] | None = None
     id: str | None = None
+    cluster: str | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -49,7 +51,7 @@ class Columns(BaseModel):
     @property
     def texts(self) -> list[str]:
         """All columns but those of images."""
-        return [name for name in (self.id, self.question, *self.options, self.answer) if name is not None]
+        return [name for name in (self.id, self.question, *self.options, self.answer, self.cluster) if name]
 
 
 @dataclass(frozen=True)
@@ -129,23 +131,26 @@ def read_table(
         _check_columns(file, columns)
         table += [(f"{file}, row {number}", row) for number, row in enumerate(_rows(file, columns.texts), start=1)]
     faults: list[str] = []
-    drafts = []
+    drafts, clusters = [], []
     for number, (where, row) in enumerate(table):
         name = f"{split}-{number:06d}" if columns.id is None else str(row[columns.id])
         choices, wrong = _choices(row, columns)
         question = row[columns.question]
         if not isinstance(question, str) or not question.strip():
             wrong.append(f"{columns.question!r} is empty")
+        if columns.cluster is not None and row[columns.cluster] in (None, ""):
+            wrong.append(f"{columns.cluster!r} is empty")
         faults += [f"{where}, item {name}: {fault}" for fault in wrong]
         drafts.append((where, name, question, choices, row[columns.answer]))
+        clusters.append("" if columns.cluster is None else str(row[columns.cluster]))
     twice = [name for name, times in Counter(draft[1] for draft in drafts).items() if times > 1]
     faults += [f"{files[0]}: id {quoted(twice)} stands there twice"] if twice else []
     faults += [] if drafts else [f"{files[0]}: holds no items"]
     raise_faults(faults)
     read = _reader([(where, name, choices, value) for where, name, _, choices, value in drafts], answers)
     items = [
-        Item(name, (), question, choices, read(choices, value) or "", scorer="" if choices else scorer)
-        for _, name, question, choices, value in drafts
+        Item(name, (), question, choices, read(choices, value) or "", False, "" if choices else scorer, cluster)
+        for (_, name, question, choices, value), cluster in zip(drafts, clusters, strict=True)
     ]
     return TableItems(tuple(files), columns, tuple(items))
 

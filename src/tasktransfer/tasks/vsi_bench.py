@@ -99,6 +99,7 @@ class VsiItems:
             answer=row["ground_truth"],
             is_video=True,
             scorer="" if row["options"] else self.scorer,
+            cluster=f"{row['dataset']}/{row['scene_name']}",
         )
 
     def _video(self, row: dict[str, Any]) -> Video:
