@@ -13,8 +13,9 @@ from tasktransfer.errors import InputError, OutputError, TaskTransferError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasktransfer.study.plan import Plan
+    from tasktransfer.study.plan import Cell, Plan
     from tasktransfer.study.spec import Study
+    from tasktransfer.study.store import Store
     from tasktransfer.tables import Accuracies
 
 __all__ = ["add_study_commands", "run_and_report"]
@@ -69,11 +70,15 @@ def plan(
 
         propose_next(study, out, next_budget, decide=decide, sets=sets or ())
         return
-    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.run import plan_study, taken_from_hub
+    from tasktransfer.study.store import Store
     from tasktransfer.study.study_file import load_study
 
-    planned = plan_study(load_study(study, overrides=sets or ()), here_only=True)
-    _tell_plan(planned, out)
+    checked = load_study(study, overrides=sets or ())
+    for sentence in taken_from_hub(checked):
+        typer.echo(sentence)
+    planned = plan_study(checked, here_only=True)
+    _tell_plan(planned, Store(out, still=True) if out is not None else None)
     _tell_costs(planned, tflops)
     if planned.missing:
         typer.echo("\nNot on this machine:")
@@ -115,13 +120,10 @@ def status(folder: StudyFolder) -> None:
     from tasktransfer.study.store import Store
     from tasktransfer.study.trained import check_training, unhelped
 
-    store = Store(folder)
+    store = Store(folder, still=True)
     planned = store.read_plan()
-    _tell_plan(planned, folder)
+    _tell_plan(planned, store)
     for cell in planned.unique_cells:
-        error = store.error(cell)
-        if error and not store.is_done(cell):
-            typer.echo(f"failed: {cell.key}: {error['error']}")
         for sentence in store.damage(cell):
             typer.echo(f"damaged: {sentence} by the next run")
     for sentence in unhelped(check_training(planned, store)):
@@ -140,7 +142,7 @@ def report(folder: StudyFolder) -> None:
     """Analyze what is finished of a study and write its report."""
     from tasktransfer.study.store import Store
 
-    Store(folder).read_plan()
+    Store(folder).read_study()
     _report(folder)
 
 
@@ -211,11 +213,9 @@ def _tell_costs(planned: Plan, tflops: float) -> None:
             typer.echo(f"  {adapter}")
 
 
-def _tell_plan(planned: Plan, folder: Path | None) -> None:
-    from tasktransfer.study.store import Store
-
-    store = Store(folder) if folder is not None else None
+def _tell_plan(planned: Plan, store: Store | None) -> None:
     cells = planned.unique_cells
+    states = _states(cells, store) if store is not None else {}
     for kind, word in (
         ("base", "untouched models"),
         ("finetune", "finetunes"),
@@ -223,11 +223,25 @@ def _tell_plan(planned: Plan, folder: Path | None) -> None:
         ("mixture", "mixtures"),
     ):
         of_kind = [cell for cell in cells if cell.kind == kind]
-        done = f", {sum(map(store.is_done, of_kind))} finished" if store else ""
-        typer.echo(f"{len(of_kind):5d} {word}{done}")
+        words = [states[cell.key].partition(":")[0] for cell in of_kind] if states else []
+        done = f", {words.count('finished')} finished" if store is not None else ""
+        failed = f", {words.count('failed')} failed" if "failed" in words else ""
+        typer.echo(f"{len(of_kind):5d} {word}{done}{failed}")
     typer.echo(
         f"{planned.n_shards:5d} shards of answers, {sum(s.n_items for c in cells for s in c.shards)} answers"
     )
     for cell in cells:
-        mark = "" if store is None else "finished  " if store.is_done(cell) else "to do     "
-        typer.echo(f"  {mark}{cell.key}")
+        state, _, why = states.get(cell.key, "").partition(":")
+        typer.echo(f"  {f'{state:10}' if states else ''}{cell.key}{why and f': {why}'}")
+
+
+def _states(cells: Sequence[Cell], store: Store) -> dict[str, str]:
+    """``finished``, ``to do``, or ``failed:`` with the first line of why, by key; each cell is looked at once."""
+    states = {}
+    for cell in cells:
+        if store.is_done(cell):
+            states[cell.key] = "finished"
+            continue
+        told = str((store.error(cell) or {}).get("error", ""))
+        states[cell.key] = f"failed:{told.splitlines()[0]}" if told else "to do"
+    return states

@@ -56,6 +56,8 @@ def test_a_failure_shows_in_the_exit_status_and_can_be_tried_again(tasktransfer,
     assert code == 1
     assert f"`tasktransfer status {out}` tells why" in told
     code, told = tasktransfer("status", out)
+    assert "2 finetunes, 0 finished, 2 failed" in told
+    assert "  failed    tiny-one-seed0-" in told
     assert "cannot be loaded" in told
     for path in (bench / "model").glob("*.safetensors"):
         shutil.copy(path, folder / "model")

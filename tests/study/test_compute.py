@@ -135,6 +135,32 @@ def test_rotated_options_give_one_answer_an_item(bench, tmp_path):
     assert not result.predictions.duplicated(["source", "target", "item"]).any()
 
 
+def test_a_control_without_images_needs_no_second_model_beside_the_one_in_4_bits(bench, tmp_path):
+    import torch
+
+    from tasktransfer.models.prompts import blanked, encode
+    from tasktransfer.study.lessons import lessons
+    from tasktransfer.study.loading import Loading
+    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.store import Store
+    from tasktransfer.study.study_file import load_study
+
+    pytest.importorskip("bitsandbytes", reason="4-bit weights need bitsandbytes: pip install '.[qlora]'")
+    changes = ["method.kind=qlora", "controls=[no-image]", "sources=[one]"]
+    plan = plan_study(load_study(bench / STUDY, overrides=changes))
+    loading = Loading(plan, Store(tmp_path))
+    (cell,) = [cell for cell in plan.cells if cell.control]
+    loading.prepare(cell.model, cell.training[0], pixels=False)
+    exact = loading.vlm(cell.model)
+    drawn = {item.id: item for item in loading.draw(cell.training[0])}
+    vlm = loading.vlm_of(cell)
+    prompts = lessons(vlm, cell, loading, seed=np.random.SeedSequence(0))
+    assert loading.vlm_of(cell) is vlm
+    alone = encode(exact, [blanked(drawn[prompt.item]) for prompt in prompts])
+    assert len(prompts) == 12
+    assert all(torch.equal(a.features_NDH, b.features_NDH) for a, b in zip(prompts, alone, strict=True))
+
+
 def existing(bench, tmp_path, place):
     text = (bench / STUDY).read_text().replace("sources: [one, two]", f"adapters: {{one: '{place}'}}")
     text = text.replace("model}", f"{bench}/model}}").replace("controls: [format-only]\n", "")

@@ -66,7 +66,9 @@ def test_cat_is_the_weighted_sum_of_updates(vlm, adapters):
 def test_linear_sums_the_factors(vlm, adapters):
     one, two = map(factors, adapters)
     roots = np.sqrt(WEIGHTS)
-    for name, update in merged(vlm, adapters, WEIGHTS, "linear").items():
+    found = merged(vlm, adapters, WEIGHTS, "linear")
+    assert set(found) == set(one)
+    for name, update in found.items():
         a, b = (sum(r * f[name][part] for r, f in zip(roots, (one, two), strict=True)) for part in (0, 1))
         assert torch.allclose(update, b @ a, atol=1e-6)
 
@@ -74,6 +76,7 @@ def test_linear_sums_the_factors(vlm, adapters):
 def test_dare_with_nothing_dropped_is_linear_and_else_follows_its_seed(vlm, adapters):
     linear = merged(vlm, adapters, WEIGHTS, "linear")
     whole = merged(vlm, adapters, WEIGHTS, "dare_linear", density=1.0)
+    assert linear
     assert all(torch.allclose(whole[name], linear[name], atol=1e-6) for name in linear)
     first, again, other = (merged(vlm, adapters, WEIGHTS, "dare_linear", seed=seed) for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -83,6 +86,7 @@ def test_dare_with_nothing_dropped_is_linear_and_else_follows_its_seed(vlm, adap
 @pytest.mark.parametrize("how", ["ties", "dare_ties"])
 def test_pruned_merges_are_neither_nothing_nor_the_sum(vlm, adapters, how):
     exact, found = (merged(vlm, adapters, WEIGHTS, way) for way in ("cat", how))
+    assert found
     assert all(update.abs().max() > 0 for update in found.values())
     assert any(not torch.allclose(found[name], exact[name], atol=1e-6) for name in exact)
 

@@ -94,6 +94,14 @@ def test_what_identifies_a_mixture(bench):
     assert there["a"].key == here["a"].key  # whatever else is mixed
 
 
+def test_two_names_of_one_mixture_stand_both_in_the_table(bench, tmp_path):
+    changes = ["mixtures={h h: {one: 4}, h_h: {one: 4}}", "sources=[]", "targets=[one]", "controls=[]"]
+    result = run_study(bench / "study.yaml", tmp_path, overrides=[*changes, "optimisation.steps=1"], quiet=True)
+    assert len({path.name for path in (tmp_path / "cells").iterdir()}) == 2  # it is trained once
+    counts = result.predictions["source"].value_counts().to_dict()
+    assert counts == {"": 8, "h h": 8, "h_h": 8}
+
+
 def test_items_are_those_of_the_sources(bench):
     study = load_study(bench / "study.yaml", overrides=["mixtures={m: {one: 4, count: 3}}", "items.source=6"])
     cells = plan_study(study).cells

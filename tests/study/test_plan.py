@@ -90,6 +90,13 @@ def test_a_sample_is_generated_beside_the_likelihood():
     ]  # fmt: skip
 
 
+def test_what_is_not_here_is_counted_with_more_items(tmp_path):
+    text = f"targets: [vsi_route_planning, vsi_obj_appearance_order]\ndata: {{vsi_bench: '{tmp_path}'}}\n"
+    study = check_study(GOOD + text + "more_items: {vsi_route_planning: 40}\n")
+    plan = make_plan(study, {"toy": "w"}, here_only=True)
+    assert [shard.n_items for shard in plan.cells[0].shards] == [40, 10]
+
+
 def test_too_few_items_are_told_before_anything_is_computed(tmp_path):
     (tmp_path / "items.jsonl").write_text('{"id": "1", "images": [], "question": "Which?", "answer": "1"}\n')
     text = f"name: few\nmodels: {{toy: toy}}\nsources: [own]\nseeds: [0]\ntasks: {{own: '{tmp_path}'}}\n"

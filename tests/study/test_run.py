@@ -7,18 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tasktransfer.errors import OutputError, SettingsError
+from tasktransfer.errors import InputError, OutputError, SettingsError
 from tasktransfer.importers.adapters import run_adapters
 from tasktransfer.importers.inputs import read_accuracies
+from tasktransfer.study.crew import _own_gpus
 from tasktransfer.study.lock import locked
 from tasktransfer.study.run import resume_study, run_study
 from tasktransfer.study.store import PREDICTIONS, Store
+from tasktransfer.study.trained import Check, unhelped
+from tests.models.tiny import colour_items
 from tests.study.conftest import table_bytes, written_files
 
 
@@ -129,7 +133,10 @@ def test_an_added_seed_is_only_trained(bench, reference, tmp_path, capsys):
     after = written_files(out)
     assert {name: after[name] for name in before} == before
     assert {name.split("/")[1].split("-")[-2] for name in after.keys() - before.keys()} == {"seed1"}
-    assert "the study was edited (seeds)" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "the study was edited (seeds)" in told
+    assert "earlier/" not in told  # the file itself is the same
+    assert not (out / "earlier").exists()
 
 
 def test_an_edited_study_keeps_what_was_there(bench, reference, tmp_path, capsys):
@@ -181,6 +188,64 @@ def test_a_failed_cell_does_not_stop_the_others(bench, reference, tmp_path, caps
     assert table_bytes(tmp_path / "out") == table_bytes(reference)
 
 
+def two_a_room(split, n_items, *, seed):
+    """A task of two questions a room."""
+    items = colour_items(n_items, seed=seed + (split == "test"))
+    return [replace(item, cluster=f"room {number // 2}") for number, item in enumerate(items)]
+
+
+def test_items_that_share_a_room_are_told_and_drawn_together(bench, reference, tmp_path):
+    out = copied(reference, tmp_path)
+    before = written_files(out)
+    changes = [f"tasks.rooms={__name__}:two_a_room", "targets=[one, two, rooms]"]
+    result = run_study(bench / "study.yaml", out, overrides=changes, quiet=True)
+    after = written_files(out)
+    assert {name: after[name] for name in before} == before
+    table = result.predictions
+    rooms = table[table["target"] == "rooms"].groupby("cluster")["item"].unique()
+    assert sorted(map(sorted, rooms)) == [[f"c000{n}", f"c000{n + 1}"] for n in (0, 2, 4, 6)]
+    alone = table[table["target"] != "rooms"]
+    assert (alone["cluster"] == alone["item"]).all()
+    assert read_accuracies(out).items["cluster"].nunique() == 4 + alone["item"].nunique()
+
+
+def lost_picture(split, n_items, *, seed):
+    """A task of which the seventeenth picture cannot be had."""
+    if n_items > 16:
+        raise FileNotFoundError(2, "No such file or directory", "seventeenth.png")
+    return colour_items(n_items, seed=seed + (split == "test"))
+
+
+def test_a_picture_that_cannot_be_had_fails_its_cells_and_not_the_run(bench, tmp_path):
+    changes = [
+        f"tasks.lost={__name__}:lost_picture",
+        "sources=[lost]",
+        "targets=[two]",
+        "items.source=17",
+        "controls=[]",
+    ]
+    result = run_study(bench / "study.yaml", tmp_path, overrides=changes, quiet=True)
+    (told,) = result.failed.values()
+    assert "seventeenth.png" in told
+    assert "make room" not in told
+    assert set(result.predictions["kind"]) == {"base"}
+
+
+def test_a_process_that_cannot_be_started_ends_the_run_and_is_told(bench, tmp_path):
+    (tmp_path / "out" / "workers.log").mkdir(parents=True)  # so that nothing can be printed there
+    with pytest.raises(OutputError, match="no process could be started"):
+        run_study(bench / "study.yaml", tmp_path / "out", workers=2, quiet=True)
+
+
+def test_a_gpu_named_by_its_number_stays_what_it_is(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert _own_gpus(1, 2, "cuda") == {"CUDA_VISIBLE_DEVICES": "2,3"}
+    assert _own_gpus(1, 1, "cuda:3") == {}
+
+
 def test_a_second_runner_is_refused(bench, reference, tmp_path):
     out = copied(reference, tmp_path)
     with locked(out), pytest.raises(OutputError, match=f"being written to by process {os.getpid()} on"):
@@ -212,11 +277,56 @@ def test_no_room_stops_the_run_with_a_message_and_no_damage(bench, reference, tm
     arguments = [sys.executable, "-c", code, str(bench / "study.yaml"), str(out), "30000"]
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert "told: " in result.stderr
-    assert "What was finished is kept; make room" in result.stderr
+    assert "make room, or make the folder writable. What was finished is kept" in result.stderr
     assert "Traceback" not in result.stderr
     run_study(bench / "study.yaml", out, quiet=True)
     assert table_bytes(out) == table_bytes(reference)
     assert not list(out.rglob(".*partial*"))
+
+
+def test_a_record_of_another_version_is_told(reference, tmp_path):
+    whole = json.loads((reference / "study.json").read_text())
+    study = whole["study"]
+    kept = Store(reference).read_plan()
+    for other in (
+        {},
+        {"study": study},
+        {"study": study | {"sed": 1}, "model_digests": {}},
+        {"study": study, "model_digests": {}},
+        {"study": study, "model_digests": None},
+    ):
+        (tmp_path / "study.json").write_text(json.dumps(other))
+        with pytest.raises(InputError, match=r"study\.json: .*it is of another version, or damaged"):
+            Store(tmp_path).read_plan()
+        Store(tmp_path).changed_keys(kept)
+
+
+def test_the_study_is_known_without_its_items(bench, reference, tmp_path):
+    (tmp_path / "study.json").write_text(
+        (reference / "study.json").read_text().replace(f"{bench}/one", f"{bench}/gone")
+    )
+    store = Store(tmp_path)
+    assert store.read_study().sources == ("one", "two")
+    with pytest.raises(InputError, match="gone"):
+        store.read_plan()
+
+
+def test_a_still_store_sees_what_was_there(reference, tmp_path):
+    out = copied(reference, tmp_path)
+    plan = Store(out).read_plan()
+    still = Store(out, still=True)
+    assert all(map(still.is_done, plan.cells))
+    for path in out.rglob("adapter_model.safetensors"):
+        path.write_bytes(path.read_bytes()[::-1])
+    assert all(map(still.is_done, plan.cells))
+    assert not all(map(Store(out).is_done, plan.cells))
+
+
+def test_flags_name_the_model_where_there_are_several():
+    check = Check("m", "finetune", "one", "0", 1, 1, 0.5, 0.5, 7, "loss did not fall")
+    assert unhelped([check])[0].endswith(": one (seed 0)")
+    told = unhelped([check, check._replace(model="m / full", flag="")])
+    assert told == ["loss did not fall: 1 cells say nothing about transfer: m: one (seed 0)"]
 
 
 def test_options_out_of_range_are_refused(bench, tmp_path):

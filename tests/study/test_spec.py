@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import get_args
+
 import pytest
+from pydantic import BaseModel
 
 from tasktransfer.errors import InputError
-from tasktransfer.study.spec import study_text
+from tasktransfer.study.run import taken_from_hub
+from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.study_file import check_study, load_study
 from tasktransfer.study.template import TEMPLATE
 
@@ -70,6 +75,29 @@ FAULTS = {
         GOOD + "tasks:\n  mine: {dataset: org/name}",
         ":6  tasks.mine.columns: is missing",
     ),
+    "alias within itself": (GOOD + "variants: &v {a: *v}", "bad.yaml:5  an alias stands within what it names"),
+    "nothing but itself": (GOOD.replace("{toy: toy}", "&a [*a]"), "bad.yaml:2  an alias stands within what it"),
+    "too deep": (GOOD + "tasks: " + "[" * 2000, "bad.yaml  not a study: its values stand too deep"),
+    "home of nobody": (GOOD.replace("toy: toy", "toy: ~nouser/x"), ":2  models.toy: no such folder: "),
+    "task of nobody": (GOOD + "tasks: {x: ~nouser/x}", ":5  tasks.x: no such folder: "),
+    "dataset of nobody": (
+        GOOD + "tasks: {x: {dataset: ~nouser/x, columns: {question: q, answer: a}}}",
+        ":5  tasks.x.dataset: no such folder: ",
+    ),
+    "no path at all": (GOOD + 'tasks: {x: "a\\0b"}', ":5  tasks.x: no such folder: "),
+    "dataset that is no folder": (
+        GOOD + "tasks: {y: {dataset: my_data, columns: {question: q, answer: a}}}",
+        "my_data; a dataset on the Hub is named org/name",
+    ),
+    "scorer twice": (
+        GOOD + "evaluation: {scorers: [likelihood, likelihood]}",
+        ":5  evaluation.scorers.1: 'likelihood' stands there twice",
+    ),
+    "one GPU for two": (GOOD + "compute: {device: 'cuda:1', gpus: 2}", ":5  compute.device: is 'cuda:1', one GPU"),
+    "all without end": (
+        GOOD + "items:\n  target: all\nmore_items: {toy_jigsaw: 9}",
+        ":6  items.target: 'toy_counting' is drawn without end; say a number",
+    ),
     "controls without sources": (
         "name: x\nmodels: {toy: toy}\nadapters: {mine: .}\ntargets: [toy_jigsaw]\nseeds: [0]\n"
         "controls: [shuffled]",
@@ -88,6 +116,34 @@ def test_fault_is_told(text, told):
         check_study(text, name="bad.yaml")
     assert told in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + "evaluation: {scorers: [likelihoood]}",
+        GOOD.replace("[0, 1]", "[true]"),
+        GOOD.replace("[toy_jigsaw, toy_counting]", "[toy_jigsaw, 3]"),
+    ],
+)
+def test_a_fault_is_told_once(text):
+    with pytest.raises(InputError) as caught:
+        check_study(text)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_datasets_are_kept_beside_tables_among_the_tasks(tmp_path):
+    (tmp_path / "mine").mkdir()
+    table = "{dataset: org/name, columns: {question: q, answer: a}}"
+    text = (
+        GOOD + f"tasks: {{one: {table}}}\ndatasets:\n  two: {table}\n  three: {table.replace('org/name', 'mine')}"
+    )
+    study = check_study(text, folder=tmp_path)
+    assert set(study.datasets) == {"one", "two", "three"}
+    assert study.datasets["three"].folder == tmp_path / "mine"
+    assert taken_from_hub(study) == [
+        f"tasks.{name}: no folder org/name; taken as a Hub dataset" for name in ("two", "one")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +196,11 @@ def test_shorthands_are_written_out(tmp_path):
         ("method.r", "key.key=value"),
         ("name.x=1", "name is no mapping"),
         ("a=[", "not YAML"),
-        ("rank=4", "unknown key"),
+        ("rank=4", r"^--set rank: unknown key"),
+        ("name=2020-13-45", "the value is not YAML: month must be in 1..12"),
+        ("variants=&v {a: *v}", "an alias stands within what it names"),
+        ("items.source=0", r"^--set items.source: is '0'; it should be greater"),
+        ("seeds=[-1]", r"^--set seeds: seeds.0: is '-1'; it should be"),
     ],
 )
 def test_bad_overrides_are_refused(assignment, told, tmp_path):
@@ -164,6 +224,24 @@ def test_the_template_shows_the_defaults():
         "sources: [toy_relative_depth, toy_visual_correspondence, toy_jigsaw, toy_spatial_relation]\n"
     )
     assert study == minimal
+
+
+def keys_of(part):
+    """The keys of a model and of all models within it."""
+    for name, field in part.model_fields.items():
+        yield name
+        inner = [field.annotation]
+        while inner:
+            kind = inner.pop()
+            inner += get_args(kind)
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from keys_of(kind)
+
+
+def test_the_template_explains_every_key():
+    keys = set(keys_of(Study))
+    assert {"name", "frame_seconds", "density", "config", "keep_features", "more_items"} <= keys
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", TEMPLATE)] == []
 
 
 def test_a_study_survives_its_own_text():

@@ -70,6 +70,16 @@ def test_an_item_names_its_scorer(folder):
     assert plain.draw("test", 1)[0].scorer == ""
 
 
+def test_what_items_share_is_known_and_moves_no_digest(folder):
+    rows = [GOOD | {"id": f"i{n}", "split": "test"} for n in range(3)]
+    plain = open_task("mine", str(write(folder, *rows)))
+    assert plain.clusters("test", 3) == {}
+    shared = [row | {"cluster": room} for row, room in zip(rows, ("a", "a", "b"), strict=True)]
+    task = open_task("mine", str(write(folder, *shared)))
+    assert task.clusters("test", 3) == {"i0": "a", "i1": "a", "i2": "b"}
+    assert task.digest("test", 3) == plain.digest("test", 3)
+
+
 def test_a_folder_asked_openly(folder):
     write(folder, *(GOOD | {"id": f"i{n}", "choices": ["red", "blue"], "split": "test"} for n in range(3)))
     task = open_task("mine (open)", str(folder))
@@ -94,6 +104,13 @@ FAULTS = {
     "scorer as number": (OPEN | {"scorer": 3}, "'scorer' must be a text, not 3"),
     "no number": (OPEN | {"answer": "red", "scorer": "mra"}, "'answer': 'red' is no number, as scorer"),
     "option that is no number": (GOOD | {"scorer": "number"}, "'choices': 'x' is no number"),
+    "video as text": (GOOD | {"is_video": "false"}, "'is_video' is 'false'; accepted are true and false"),
+    "more choices than letters": (
+        GOOD | {"choices": [f"c{n}" for n in range(30)]},
+        "has 30 choices; at most 26 have a letter",
+    ),
+    "cluster without name": (GOOD | {"cluster": ""}, "'cluster' must be a text that is not empty"),
+    "cluster as number": (GOOD | {"cluster": 3}, "'cluster' must be a text"),
     "unknown split": (GOOD | {"split": "val"}, "'split' is 'val'; accepted are train and test"),
 }  # fmt: skip
 
@@ -106,6 +123,13 @@ def test_a_wrong_line_is_refused(folder, row, told):
     assert told in str(caught.value)
 
 
+def test_other_line_signs_and_a_mark_of_order_are_no_fault(folder):
+    rows = [GOOD | {"id": f"i{n}", "question": "Which\u2028one?\x85", "split": "test"} for n in range(2)]
+    text = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (folder / "items.jsonl").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert [item.question for item in read_folder_task(folder).draw("test", 2)] == ["Which\u2028one?\x85"] * 2
+
+
 def test_wrong_files_are_refused(folder):
     with pytest.raises(InputError, match=r"a task is a folder with items.jsonl"):
         read_folder_task(folder)
@@ -115,6 +139,8 @@ def test_wrong_files_are_refused(folder):
         read_folder_task(write(folder, GOOD, GOOD))
     with pytest.raises(InputError, match="some items name a split and some do not"):
         read_folder_task(write(folder, GOOD, GOOD | {"id": "2", "split": "test"}))
+    with pytest.raises(InputError, match="some items name a cluster and some do not"):
+        read_folder_task(write(folder, GOOD, GOOD | {"id": "2", "cluster": "room"}))
     (folder / "a.png").write_text("no image")
     with pytest.raises(InputError, match="not a readable image"):
         read_folder_task(write(folder, *(GOOD | {"id": str(n)} for n in range(4)))).digest("test", 1)
@@ -132,5 +158,7 @@ def test_a_function_is_a_task():
     assert task.digest("test", 2) != task.digest("train", 2)
     with pytest.raises(InputError, match="cannot be imported"):
         open_task("mine", "nowhere.at.all:task")
+    with pytest.raises(InputError, match="cannot be imported"):
+        open_task("mine", "a..b:task")
     with pytest.raises(InputError, match="did you mean 'toy_jigsaw'"):
         open_task("toy_jigsow")

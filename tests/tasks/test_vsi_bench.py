@@ -54,6 +54,16 @@ def test_numbers_and_choices(copy):
     assert (choice.choices, choice.scorer) == (("thing a", "thing b", "thing c"), "")
 
 
+def test_items_of_one_scene_are_one_cluster(copy):
+    for name in ("vsi_route_planning", "vsi_obj_appearance_order (open)"):
+        task = open_task(name, data=copy)
+        clusters = task.clusters("test", 20)
+        scene = {str(row["id"]): f"{row['dataset']}/{row['scene_name']}" for row in vsi_rows()}
+        assert len(clusters) == 20
+        assert clusters == {item: scene[item] for item in clusters}
+        assert len(set(clusters.values())) < 20
+
+
 def test_the_mean_over_direction_items_is_the_mean_of_the_three_levels(copy):
     """Whatever an answerer gets right on a level: the oracle is the mean of three accuracies."""
     task = open_task("vsi_object_rel_direction", data=copy)

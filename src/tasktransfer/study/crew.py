@@ -30,12 +30,12 @@ def do_here(workshop: Workshop, jobs: Iterable[Job]) -> Iterator[Outcome]:
 
 
 def do_in_processes(
-    root: Path, jobs: Iterable[Job], *, workers: int, log: Path, gpus: int = 1
+    root: Path, jobs: Iterable[Job], *, workers: int, log: Path, gpus: int = 1, device: str = "auto"
 ) -> Iterator[Outcome]:
     """Do jobs in `workers` processes, yielding outcomes as they come.
 
     Each process loads the study from `root`. What they print goes to `log`. Where there are several GPUs each
-    worker has its own, or its own `gpus` of them.
+    worker has its own, or its own `gpus` of them, unless `device` says which one it is.
     """
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     n_jobs = 0
@@ -43,7 +43,7 @@ def do_in_processes(
         waiting.put(job)
         n_jobs += 1
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    hands = [_Hand(root, log, waiting, outcomes, gpus, number) for number in range(min(workers, n_jobs))]
+    hands = [_Hand(root, log, waiting, outcomes, gpus, device, number) for number in range(min(workers, n_jobs))]
     try:
         for hand in hands:
             hand.start()
@@ -64,10 +64,11 @@ class _Hand(threading.Thread):
         waiting: queue.SimpleQueue[Job],
         outcomes: queue.SimpleQueue[Outcome],
         gpus: int,
+        device: str,
         number: int,
     ) -> None:
         super().__init__(daemon=True)
-        self.gpus, self.number = gpus, number
+        self.gpus, self.device, self.number = gpus, device, number
         self.root, self.log, self.waiting, self.outcomes = root, log, waiting, outcomes
         self.process: subprocess.Popen[str] | None = None
         self.stopped = False
@@ -79,7 +80,11 @@ class _Hand(threading.Thread):
                 job = self.waiting.get_nowait()
             except queue.Empty:
                 return
-            self.outcomes.put(self._do(job))
+            try:
+                outcome = self._do(job)
+            except Exception as error:  # whatever it is: the run waits for an outcome
+                outcome = Outcome(job, f"no process could be started ({error})", fatal=True)
+            self.outcomes.put(outcome)
 
     def stop(self) -> None:
         """End the process now; what it has half-written has a temporary name."""
@@ -130,7 +135,9 @@ class _Hand(threading.Thread):
         command = launch_command(sys.executable, self.gpus, "tasktransfer.study.worker", self.root)
         places = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-        environment = os.environ | {"PYTHONPATH": places} | one_thread | _own_gpus(self.number, self.gpus)
+        environment = (
+            os.environ | {"PYTHONPATH": places} | one_thread | _own_gpus(self.number, self.gpus, self.device)
+        )
         with self.log.open("a", encoding="utf-8") as log:
             return subprocess.Popen(
                 command,
@@ -143,8 +150,10 @@ class _Hand(threading.Thread):
             )
 
 
-def _own_gpus(number: int, gpus: int) -> dict[str, str]:
-    """What leaves a worker the GPUs that are its own, in turn."""
+def _own_gpus(number: int, gpus: int, device: str) -> dict[str, str]:
+    """What leaves a worker the GPUs that are its own, in turn; nothing where one is named by its number."""
+    if ":" in device:
+        return {}
     import torch
 
     n_gpus = torch.cuda.device_count()

@@ -149,7 +149,7 @@ class _Finder:
         """What a benchmark is known to hold, or what was asked for, of items that are not here."""
         closed = closed_name(name)
         expected = expected_items(closed) if benchmark_of(closed) else None
-        asked = self.study.items.source if split == "train" else self.study.items.target
+        asked = self._asked(name, split)
         there = expected.n_items if expected and split == "test" else None
         n_items = n_items or min(filter(None, (asked, there)), default=0)
         has_options = closed == name and (expected.has_options if expected else True)
@@ -172,15 +172,20 @@ class _Finder:
         has_options = bool(supply.draw(split, 1)[0].choices)
         return ItemSet(name, split, n_items, digest, has_options, supply.label_version)
 
+    def _asked(self, name: str, split: str) -> int | None:
+        """How many items the study asks for; None for all."""
+        items = self.study.items
+        return items.source if split == "train" else self.study.more_items.get(name, items.target)
+
     def _count(self, supply: Supply, split: str) -> int:
         """As many as asked for; of a benchmark's test items at most so many, or all."""
-        study = self.study
-        asked = study.items.source if split == "train" else study.more_items.get(supply.name, study.items.target)
+        asked = self._asked(supply.name, split)
         if asked is not None:
             return supply.n_items(split, asked)
         available = supply.available(split)
         if available is None:
             raise InputError(
-                f"task {supply.name!r} is drawn without end: items.target cannot be 'all'; say a number"
+                f"items.target: target {supply.name!r} is drawn without end and has no 'all'; say a number "
+                f"there or in more_items.{supply.name}"
             )
         return available

@@ -62,7 +62,7 @@ def lessons(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.SeedSeque
         pictures = [drawn[number] for number in chosen]
         if cell.control == "no-image":
             grey = [blanked(item) for item in pictures]
-            found += loading.encode(cell.model, grey, pixels=loading.needs_pixels(cell))
+            found += loading.encode(cell.model, grey, pixels=loading.needs_pixels(cell), vlm=vlm)
         elif cell.control == "shuffled":
             found += _relabelled(vlm, some, pictures, _random_answers(some, random))
         else:

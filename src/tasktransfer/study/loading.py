@@ -101,12 +101,15 @@ class Loading:
 
         together()
 
-    def encode(self, model: str, items: list[Any], *, pixels: bool, rotations: bool = False) -> list[Prompt]:
-        """Items as a model of the study sees them."""
+    def encode(
+        self, model: str, items: list[Any], *, pixels: bool, rotations: bool = False, vlm: Vlm | None = None
+    ) -> list[Prompt]:
+        """Items as a model of the study sees them; by `vlm`, which is that model, where it is at hand."""
         from tasktransfer.models.prompts import encode
 
         frame_seconds = self.plan.study.models[model].frame_seconds
-        return encode(self.vlm(model), items, keep_pixels=pixels, rotations=rotations, frame_seconds=frame_seconds)
+        seeing = self.vlm(model) if vlm is None else vlm
+        return encode(seeing, items, keep_pixels=pixels, rotations=rotations, frame_seconds=frame_seconds)
 
     def prompts(self, cell: Cell, items: ItemSet) -> list[Prompt]:
         """Items as the model of a cell sees them."""

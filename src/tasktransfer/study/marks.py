@@ -41,22 +41,37 @@ def read_marked(text: str, name: str) -> Marked:
     Raises
     ------
     InputError
-        It is not YAML.
+        It is not YAML, or an alias stands within what it names.
     """
+    lines: dict[Place, int] = {}
+    faults: list[Fault] = []
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            if (within := _within_itself(node, ())) is not None:
+                raise InputError(f"{name}:{within + 1}  an alias stands within what it names; write it out")
+            _walk(node, (), lines, faults)
         values = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{name}{line}  not YAML: {error.problem or error.context}") from error
+    except InputError:
+        raise
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{name}  not YAML: {str(error).splitlines()[0]}") from error
-    lines: dict[Place, int] = {}
-    faults: list[Fault] = []
-    if node is not None:
-        _walk(node, (), lines, faults)
+    except RecursionError as error:
+        raise InputError(f"{name}  not a study: its values stand too deep in each other") from error
     return Marked(values, lines, faults)
+
+
+def _within_itself(node: yaml.Node, around: tuple[yaml.Node, ...]) -> int | None:
+    """The line, from 0, of a node that an alias within it names."""
+    if any(node is other for other in around):
+        return int(node.start_mark.line)
+    inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+    below = inner if isinstance(node, yaml.CollectionNode) else []
+    return next((line for part in below if (line := _within_itself(part, (*around, node))) is not None), None)
 
 
 def _walk(node: yaml.Node, place: Place, lines: dict[Place, int], faults: list[Fault]) -> None:
@@ -90,9 +105,10 @@ def set_value(values: Any, assignment: str) -> None:
     if not equals or not all(keys):
         raise InputError(f"--set {assignment}: accepted is key.key=value")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {assignment}: the value is not YAML") from error
+        value = read_marked(text, "").values
+    except InputError as error:
+        told = str(error).partition("  ")[2]  # without name and line
+        raise InputError(f"--set {assignment}: {told.replace('not YAML', 'the value is not YAML', 1)}") from error
     inner = values
     for key in keys[:-1]:
         if isinstance(inner, dict) and inner.get(key) is None:

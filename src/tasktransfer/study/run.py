@@ -30,7 +30,7 @@ from tasktransfer.study.workshop import Job, Outcome, Workshop
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunResult", "plan_study", "resume_study", "run_study"]
+__all__ = ["RunResult", "plan_study", "resume_study", "run_study", "taken_from_hub"]
 
 _ITEMS_JOB = 64  # encoding items is about as much work as asking so many
 _PACKAGES = (
@@ -141,7 +141,7 @@ def run_study(
 
 def resume_study(out: str | Path, *, workers: int = 1, quiet: bool = False) -> RunResult:
     """Do what is missing of the study that was last run in a folder; see `run_study`."""
-    study = Store(Path(out)).read_plan().study
+    study = Store(Path(out)).read_study()
     return _run(study, None, Path(out), workers=workers, quiet=quiet)
 
 
@@ -162,9 +162,11 @@ def _run(
         store = Store(root)
         progress = Progress(root / "run.log", quiet=quiet)
         store.sweep()
-        _tell_changes(store, plan, progress)
-        if text is not None:
-            store.write_study(plan, text, overrides)
+        for sentence in taken_from_hub(study):
+            progress.tell(sentence)
+        changed = store.changed_keys(plan)
+        kept = text is not None and store.write_study(plan, text, overrides)
+        _tell_changes(store, plan, progress, changed, kept=kept)
         write_text(root / "environment.json", json.dumps(environment(), indent=1) + "\n")
         _do_missing(plan, store, progress, workers=workers)
         return _joined(plan, store, progress)
@@ -193,8 +195,7 @@ def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int) -
     for outcome in _outcomes(plan, store, jobs, workers=workers):
         if outcome.fatal:
             raise OutputError(
-                f"{store.root}: writing failed ({outcome.error}). What was finished is kept; make room, or make "
-                f"the folder writable, and run the same command again."
+                f"{store.root}: {outcome.error}. What was finished is kept; the same command goes on from there."
             )
         if outcome.error:
             progress.tell(f"failed: {outcome.job.key}: {outcome.error}")
@@ -207,7 +208,7 @@ def _do_missing(plan: Plan, store: Store, progress: Progress, *, workers: int) -
 
 def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int) -> Iterator[Outcome]:
     """Items first, since every cell needs them; then the cells; at last what is merged of them."""
-    gpus = plan.study.compute.gpus
+    gpus, device = plan.study.compute.gpus, plan.study.compute.device
     if workers == gpus == 1:
         yield from do_here(Workshop(plan, store), jobs)
         return
@@ -216,7 +217,7 @@ def _outcomes(plan: Plan, store: Store, jobs: list[Job], *, workers: int) -> Ite
     for last in (False, True):
         some = [job for job in jobs if (job.key in merges) == last]
         if some:
-            yield from do_in_processes(store.root, some, workers=workers, log=log, gpus=gpus)
+            yield from do_in_processes(store.root, some, workers=workers, log=log, gpus=gpus, device=device)
 
 
 def _item_jobs(plan: Plan, store: Store, missing: Sequence[Cell]) -> list[Job]:
@@ -252,14 +253,23 @@ def _work(cell: Cell | None, store: Store) -> float:
     return 1 + training + sum(shard.n_items for shard in store.missing_shards(cell))
 
 
-def _tell_changes(store: Store, plan: Plan, progress: Progress) -> None:
+def taken_from_hub(study: Study) -> list[str]:
+    """One sentence for each task whose name is taken as one on the Hub: it may have been meant as a folder."""
+    return [
+        f"tasks.{name}: no folder {source.dataset}; taken as a Hub dataset"
+        for name, source in study.datasets.items()
+        if source.folder is None
+    ]
+
+
+def _tell_changes(store: Store, plan: Plan, progress: Progress, changed: Sequence[str], *, kept: bool) -> None:
     """Say how the study differs from the one that was run here before."""
-    changed = store.changed_keys(plan)
     if not changed:
         return
     ours = {cell.key for cell in plan.cells}
     others = [path.name for path in (store.root / "cells").glob("*") if path.name not in ours]
-    progress.tell(f"the study was edited ({', '.join(changed[:8])}); the earlier file is kept in earlier/")
+    where = "; the earlier file is kept in earlier/" if kept else ""
+    progress.tell(f"the study was edited ({', '.join(changed[:8])}){where}")
     if others:
         progress.tell(
             f"{len(others)} earlier cells are no part of it any more: they stay in cells/ and are left out of "

@@ -6,16 +6,16 @@ Where it writes is no part of it, and where it runs (`Compute`) decides no resul
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tasktransfer.tasks.functions import FUNCTION
 from tasktransfer.tasks.hub_dataset import HubDataset
 from tasktransfer.tasks.open_form import closed_name
 
 __all__ = [
-    "BENCHMARKS",
     "CONTROLS",
     "Compute",
     "Evaluation",
@@ -30,16 +30,13 @@ __all__ = [
     "study_text",
 ]
 
-CONTROLS = ("format-only", "shuffled", "no-image")
-BENCHMARKS = ("blink", "vsi_bench")
-FUNCTION = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
-
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\s/\\=]([^/\\=\x00-\x1f]*[^\s/\\=])?$")]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Weight = Annotated[float, Field(gt=0)]
 Control = Literal["format-only", "shuffled", "no-image"]
 Benchmark = Literal["blink", "vsi_bench"]
+CONTROLS: tuple[str, ...] = get_args(Control)
 
 
 def _all(given: object) -> object:

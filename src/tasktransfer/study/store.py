@@ -23,16 +23,18 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from tasktransfer.errors import InputError, OutputError
+from tasktransfer.errors import InputError, OutputError, quoted
 from tasktransfer.study.item_sets import ItemSet
 from tasktransfer.study.names import slug
-from tasktransfer.study.plan import Cell, Plan, Shard, make_plan
+from tasktransfer.study.plan import Cell, Plan, Shard, adapter_places, make_plan
 from tasktransfer.study.spec import Study
 
 __all__ = ["PREDICTIONS", "Store"]
@@ -56,15 +58,20 @@ PREDICTIONS = pa.schema(
         ("label_version", pa.string()),
     ]
 )
+_OTHER_VERSION = "it is of another version, or damaged: `tasktransfer run STUDY.yaml --out DIR` writes it anew"
 _RECORD = "trained.json"
 _ERROR = "error.json"
 
 
 class Store:
-    """Reads and writes one folder. Nothing here trains or asks a model."""
+    """Reads and writes one folder. Nothing here trains or asks a model.
 
-    def __init__(self, root: Path) -> None:
+    With `still` nothing is written in its lifetime, here or elsewhere: the digest of each file is taken once.
+    """
+
+    def __init__(self, root: Path, *, still: bool = False) -> None:
         self.root = root
+        self._fingerprint = lru_cache(maxsize=None)(_fingerprint) if still else _fingerprint
 
     def folder(self, cell: Cell) -> Path:
         """Where everything of a cell lies."""
@@ -81,34 +88,60 @@ class Store:
 
     # the study itself
 
-    def read_plan(self) -> Plan:
-        """The plan of the study that was last run here.
+    def read_study(self) -> Study:
+        """The study that was last run here; no item is looked at.
 
         Raises
         ------
         InputError
             The folder holds no study, or one whose record is damaged.
         """
-        told = _json(self.root / "study.json")
+        return self._told()[0]
+
+    def read_plan(self) -> Plan:
+        """The plan of the study that was last run here; the digests of all its items are taken anew.
+
+        Raises
+        ------
+        InputError
+            As `read_study`, or tasks cannot be opened.
+        """
+        study, weights, adapters = self._told()
+        return make_plan(study, weights, adapters)
+
+    def _told(self) -> tuple[Study, dict[str, str], dict[str, str]]:
+        """The study, and the digests of its models and adapters."""
+        path = self.root / "study.json"
+        told = _json(path)
         if told is None:
             raise InputError(
                 f"{self.root}: is not the folder of a study (no readable study.json); "
                 f"`tasktransfer run STUDY.yaml --out DIR` makes one"
             )
-        study = Study.model_validate(told["study"])
-        return make_plan(study, told["model_digests"], told.get("adapter_digests", {}))
+        try:
+            study = Study.model_validate(told["study"])
+            weights, adapters = told["model_digests"], told.get("adapter_digests", {})
+            lost = [*(study.models.keys() - weights), *({*adapter_places(study).values()} - {*adapters})]
+        except (ValidationError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: {_first_fault(error)}; {_OTHER_VERSION}") from error
+        if lost:
+            raise InputError(f"{path}: has no digest of {quoted(lost)}; {_OTHER_VERSION}")
+        return study, weights, adapters
 
     def changed_keys(self, plan: Plan) -> list[str]:
         """The keys of the study that differ from the one last run here; empty where there was none."""
         told = _json(self.root / "study.json")
         if told is None:
             return []
-        return sorted(_changed(told["study"] | {"compute": None}, _dump(plan.study) | {"compute": None}))
+        old = told.get("study")
+        before: dict[str, Any] = old if isinstance(old, dict) else {}
+        return sorted(_changed(before | {"compute": None}, _dump(plan.study) | {"compute": None}))
 
-    def write_study(self, plan: Plan, text: str, overrides: Sequence[str] = ()) -> None:
-        """Keep a study as it was given and as it was understood; an earlier one goes to ``earlier/``."""
+    def write_study(self, plan: Plan, text: str, overrides: Sequence[str] = ()) -> bool:
+        """Keep a study as it was given and as it was understood; whether an earlier one went to ``earlier/``."""
         verbatim = self.root / "study.yaml"
-        if verbatim.is_file() and (old := verbatim.read_bytes()) != text.encode():
+        old = verbatim.read_bytes() if verbatim.is_file() else text.encode()
+        if old != text.encode():
             kept = self.root / "earlier" / f"study-{hashlib.sha256(old).hexdigest()[:8]}.yaml"
             kept.parent.mkdir(exist_ok=True)
             write_text(kept, old.decode("utf-8", "replace"))
@@ -120,6 +153,7 @@ class Store:
             "set": list(overrides),
         }
         write_text(self.root / "study.json", json.dumps(told, indent=1) + "\n")
+        return old != text.encode()
 
     def sweep(self) -> None:
         """Take away what a killed run left half-written."""
@@ -155,7 +189,7 @@ class Store:
             f"{record.parent / name}: {why}; it is made again"
             for record in records
             if record.is_file()
-            for name, why in _differences(record)
+            for name, why in self._differences(record)
         ]
 
     def error(self, cell: Cell) -> dict[str, Any] | None:
@@ -175,7 +209,24 @@ class Store:
 
     def _as_recorded(self, folder: Path, record: str) -> bool:
         path = folder / record
-        return path.is_file() and not list(_differences(path))
+        return path.is_file() and not list(self._differences(path))
+
+    def _differences(self, record: Path) -> Iterator[tuple[str, str]]:
+        """Each file of a record that is not as recorded, and why."""
+        told = _json(record)
+        if not told or not isinstance(told.get("files"), dict):
+            yield record.name, "the record itself cannot be read"
+            return
+        for name, wanted in told["files"].items():
+            path = record.parent / name
+            try:
+                size = path.stat().st_size
+                if size != wanted["size"]:
+                    yield name, f"has {size} bytes instead of {wanted['size']}"
+                elif self._fingerprint(path) != wanted:
+                    yield name, "has other content than was written"
+            except FileNotFoundError:
+                yield name, "is gone"
 
     # writing
 
@@ -240,18 +291,37 @@ class Store:
         (self.folder(cell) / _ERROR).unlink(missing_ok=True)
 
     def write_predictions(self, plan: Plan) -> pa.Table:
-        """Join the finished shards of a plan, in its order, into ``predictions.parquet``; name the cells."""
+        """Join the finished shards of a plan, in its order, into ``predictions.parquet``; name the cells.
+
+        Where items of some target share a scene or an image a last column ``cluster`` says which; the items of
+        other targets are their own.
+        """
+        tests = {shard.items.task: shard.items for cell in plan.cells for shard in cell.shards}
+        of_task = {task: plan.supplies[task].clusters(items.split, items.n_items) for task, items in tests.items()}
         parts = []
         for cell in plan.cells:
             for shard in cell.shards:
                 if self.has_shard(cell, shard):
                     part = self.read_shard(cell, shard)
-                    labels = pa.array([cell.label] * len(part), pa.string())
-                    parts.append(part.set_column(0, "model", labels))
+                    for column, name in (("model", cell.label), ("source", cell.source)):  # a shared cell has both
+                        place = part.schema.get_field_index(column)
+                        part = part.set_column(place, column, pa.array([name] * len(part), pa.string()))
+                    if any(of_task.values()):
+                        own, shared = part["item"].to_pylist(), of_task[shard.items.task]
+                        clusters = pa.array([shared.get(item, item) for item in own], pa.string())
+                        part = part.append_column("cluster", clusters)
+                    parts.append(part)
         table = pa.concat_tables(parts) if parts else PREDICTIONS.empty_table()
         write_table(table.combine_chunks(), self.root / "predictions.parquet")
         write_text(self.root / "cells.json", json.dumps([cell.key for cell in plan.unique_cells], indent=1) + "\n")
         return table
+
+
+def _first_fault(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{error} is missing or no mapping" if isinstance(error, KeyError) else str(error)
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
 def _dump(study: Study) -> dict[str, Any]:
@@ -270,24 +340,6 @@ def _changed(old: Any, new: Any, place: str = "") -> Iterator[str]:
 def _fingerprint(path: Path) -> dict[str, Any]:
     with path.open("rb") as handle:
         return {"size": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
-
-
-def _differences(record: Path) -> Iterator[tuple[str, str]]:
-    """Each file of a record that is not as recorded, and why."""
-    told = _json(record)
-    if not told or not isinstance(told.get("files"), dict):
-        yield record.name, "the record itself cannot be read"
-        return
-    for name, wanted in told["files"].items():
-        path = record.parent / name
-        try:
-            size = path.stat().st_size
-            if size != wanted["size"]:
-                yield name, f"has {size} bytes instead of {wanted['size']}"
-            elif _fingerprint(path) != wanted:
-                yield name, "has other content than was written"
-        except FileNotFoundError:
-            yield name, "is gone"
 
 
 def _json(path: Path) -> dict[str, Any] | None:

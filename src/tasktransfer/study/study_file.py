@@ -13,13 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from tasktransfer.adapter_folder import ADAPTER_CONFIG
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.models.toy import EMBEDDED
 from tasktransfer.study.marks import Fault, Marked, Place, read_marked, set_value
 from tasktransfer.study.spec import (
-    CONTROLS,
-    FUNCTION,
     Compute,
     Evaluation,
     ItemCounts,
@@ -31,15 +28,12 @@ from tasktransfer.study.spec import (
     Variant,
     Video,
 )
-from tasktransfer.tasks.hub_dataset import HubDataset
-from tasktransfer.tasks.open_form import closed_name
-from tasktransfer.tasks.supply import KNOWN_TASKS
+from tasktransfer.study.study_faults import clashes, mapping_of, name_faults
+from tasktransfer.tasks.functions import is_function
+from tasktransfer.tasks.hub_dataset import HubDataset, looks_local
 from tasktransfer.tasks.table_items import Columns
 
 __all__ = ["check_study", "load_study"]
-
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_FUNCTION = re.compile(FUNCTION)
 
 # which keys stand where, for the nearest name
 _PARTS: dict[str, type[BaseModel]] = {
@@ -100,13 +94,13 @@ def check_study(text: str, *, name: str = "study", folder: Path = Path(), overri
     for assignment in overrides:
         set_value(values, assignment)
     filled = _filled(values, folder)
-    faults = [*marked.faults, *_name_faults(filled, own_targets="targets" in values), *_clashes(filled, values)]
+    faults = [*marked.faults, *name_faults(filled, own_targets="targets" in values), *clashes(filled, values)]
     try:
         study = Study.model_validate(filled)
     except ValidationError as error:
         faults += _type_faults(error, values)
     if faults:
-        raise InputError(_told(faults, marked, name))
+        raise InputError(_told(faults, marked, name, overrides))
     return study
 
 
@@ -115,41 +109,47 @@ def _filled(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     filled = copy.deepcopy(values)
     if "targets" not in filled and "sources" in filled:
         filled["targets"] = filled["sources"]
-    models = _mapping(filled, "models")
+    models = mapping_of(filled, "models")
     for key, choice in models.items():
         given = {"weights": choice} if isinstance(choice, str) else choice
         if isinstance(given, dict) and isinstance(given.get("weights"), str):
             models[key] = given | {"weights": _absolute(given["weights"], folder)}
-    tables = {name: place for name, place in _mapping(filled, "tasks").items() if isinstance(place, dict)}
+    tables = {name: place for name, place in mapping_of(filled, "tasks").items() if isinstance(place, dict)}
     if tables:  # a Hub dataset with its columns
-        filled["datasets"] = {name: _with_absolute_folder(place, folder) for name, place in tables.items()}
+        there = filled.get("datasets", {})
+        filled["datasets"] = there | tables if isinstance(there, dict) else there
         filled["tasks"] = {name: place for name, place in filled["tasks"].items() if name not in tables}
+    for name, place in mapping_of(filled, "datasets").items():
+        if isinstance(place, dict):
+            filled["datasets"][name] = _with_absolute_folder(place, folder)
     for part in ("tasks", "data", "training", "adapters"):
-        places = _mapping(filled, part)
+        places = mapping_of(filled, part)
         for key, place in places.items():
-            if isinstance(place, str) and not (part == "tasks" and _FUNCTION.fullmatch(place)):
-                places[key] = str((folder / Path(place).expanduser()).resolve())
-    for key, merge in _mapping(filled, "merges").items():
-        filled["merges"][key] = _with_shares(merge, _mapping(filled, "mixtures"))
-    variants = _mapping(filled, "variants")
+            if isinstance(place, str) and not (part == "tasks" and is_function(place)):
+                places[key] = _resolved(folder, place)
+    for key, merge in mapping_of(filled, "merges").items():
+        filled["merges"][key] = _with_shares(merge, mapping_of(filled, "mixtures"))
+    variants = mapping_of(filled, "variants")
     for key, variant in variants.items():
         if isinstance(variant, dict) or variant is None:
             variants[key] = _merged(filled, variant or {})
     return filled
 
 
-def _mapping(values: dict[str, Any], key: str) -> dict[str, Any]:
-    """The mapping of a key; an empty one where there is something else."""
-    found = values.get(key)
-    return found if isinstance(found, dict) else {}
-
-
 def _with_absolute_folder(dataset: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A dataset that is a folder, with its absolute path; a name on the Hub as it is."""
+    """A dataset that is a folder, with its absolute path; a name on the Hub, org/name, as it is."""
     name = dataset.get("dataset")
-    if isinstance(name, str) and (name.startswith((".", "/", "~")) or (folder / name).is_dir()):
-        return dataset | {"dataset": str((folder / Path(name).expanduser()).resolve())}
+    if isinstance(name, str) and name and (looks_local(name) or Path(_resolved(folder, name)).is_dir()):
+        return dataset | {"dataset": _resolved(folder, name)}
     return dataset
+
+
+def _resolved(folder: Path, text: str) -> str:
+    """A path of the file as an absolute one; one that cannot be, as of no such user, is nowhere and told so."""
+    try:
+        return str((folder / Path(text).expanduser()).resolve())
+    except (RuntimeError, ValueError, OSError):
+        return str(folder.absolute() / text.replace("\0", "\\0"))
 
 
 def _with_shares(merge: Any, mixtures: dict[str, Any]) -> Any:
@@ -171,176 +171,25 @@ def _merged(study: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
 
 def _absolute(weights: str, folder: Path) -> str:
     """A folder as an absolute path; ``toy`` and Hub ids as they are."""
-    path = folder / Path(weights).expanduser()
-    if weights != EMBEDDED and (path.exists() or weights.startswith((".", "/", "~"))):
-        return str(path.resolve())
+    path = _resolved(folder, weights)
+    if weights != EMBEDDED and (Path(path).exists() or weights.startswith((".", "/", "~"))):
+        return path
     return weights
-
-
-def _name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault]:
-    """What types cannot tell: unknown tasks and models, paths that are not there, things named twice."""
-    own = _mapping(values, "tasks") | _mapping(values, "datasets")
-    known = [*KNOWN_TASKS, *map(str, own)]
-    lists = ("sources", "targets") if own_targets else ("sources",)
-    for key in lists:
-        for number, task in enumerate(_list(values, key)):
-            if isinstance(task, str) and closed_name(task) not in known:
-                yield Fault((key, number), f"unknown task {task!r}{_nearest(task, known)}")
-    for key in (*lists, "seeds", "controls", "per_source_controls"):
-        yield from _repeats(key, _list(values, key))
-    for name, place in own.items():
-        if name in KNOWN_TASKS:
-            yield Fault(("tasks", name), "is the name of a built-in task; choose another")
-        if isinstance(place, str) and not _FUNCTION.fullmatch(place) and not Path(place).is_dir():
-            yield Fault(("tasks", name), f"no such folder: {place}")
-    for name in _mapping(values, "training"):
-        sources = [source for source in _list(values, "sources") if isinstance(source, str)]
-        sources += [str(task) for mixture in _mapping(values, "mixtures").values() for task in _keys(mixture)]
-        if name not in {*sources, *map(closed_name, sources)}:
-            yield Fault(("training", str(name)), f"is no source of this study{closest(str(name), sources)}")
-    for name, choice in _mapping(values, "models").items():
-        weights = choice.get("weights") if isinstance(choice, dict) else None
-        if isinstance(weights, str) and (message := _weights_fault(weights)):
-            yield Fault(("models", str(name)), message)
-    yield from _extension_faults(values)
-    yield from _adapter_faults(values)
-    yield from _mixture_faults(values, known)
-
-
-def _mixture_faults(values: dict[str, Any], known: Sequence[str]) -> Iterator[Fault]:
-    """Mixtures of tasks that there are not or under names that are taken; merges of what is no adapter."""
-    sources, mixtures = _list(values, "sources"), _mapping(values, "mixtures")
-    kinds = {"source": sources, "adapter": _mapping(values, "adapters"), "control": CONTROLS}
-    for name, parts in mixtures.items():
-        for kind, taken in kinds.items():
-            if name in taken:
-                yield Fault(("mixtures", str(name)), f"is the name of a {kind} too; choose another")
-        if str(name).startswith((*(f"{control}: " for control in CONTROLS), "merge-")):
-            yield Fault(("mixtures", str(name)), "begins like the name of a control or merge; choose another")
-        for task in _keys(parts):
-            if isinstance(task, str) and closed_name(task) not in known:
-                yield Fault(("mixtures", str(name), task), f"unknown task {task!r}{_nearest(task, known)}")
-    there = [*map(str, sources), *map(str, kinds["adapter"])]
-    for name, merge in _mapping(values, "merges").items():
-        of = merge.get("of") if isinstance(merge, dict) else None
-        if isinstance(of, str) and of not in mixtures:
-            yield Fault(("merges", str(name), "of"), f"no mixture {of!r}{closest(of, list(map(str, mixtures)))}")
-        for task in _keys(of):
-            if task not in there:
-                told = f"{task!r} is no source of this study{closest(str(task), there)}; its adapter is needed"
-                yield Fault(("merges", str(name), "of"), told)
-
-
-def _adapter_faults(values: dict[str, Any]) -> Iterator[Fault]:
-    """Adapters that are not there, for each model and seed they are asked for."""
-    for name, place in _mapping(values, "adapters").items():
-        if name in _list(values, "sources"):
-            yield Fault(("adapters", str(name)), "is a source too; an adapter that is there is not trained again")
-        if not isinstance(place, str):
-            continue
-        asked = [
-            place.replace("{model}", str(model)).replace("{seed}", str(seed))
-            for model in _mapping(values, "models")
-            for seed in _list(values, "seeds")
-        ]
-        missing = [folder for folder in dict.fromkeys(asked) if not (Path(folder) / ADAPTER_CONFIG).is_file()]
-        if missing:
-            where = quoted(missing, 2, 200)
-            yield Fault(("adapters", str(name)), f"no PEFT adapter ({ADAPTER_CONFIG}) in {where}")
-
-
-def _extension_faults(values: dict[str, Any]) -> Iterator[Fault]:
-    """Seeds and items of single tasks: of tasks that are there, and no seed twice."""
-    for key, role in (("more_seeds", "source"), ("more_items", "target")):
-        known = [task for task in _list(values, f"{role}s") if isinstance(task, str)]
-        for task, given in _mapping(values, key).items():
-            if task not in known:
-                yield Fault((key, str(task)), f"is no {role} of this study{closest(str(task), known)}")
-            if isinstance(given, list):
-                for number, seed in enumerate(given):
-                    if seed in (*_list(values, "seeds"), *given[:number]):
-                        yield Fault((key, str(task), number), f"{seed!r} is a seed of this source already")
-
-
-def _clashes(values: dict[str, Any], given: dict[str, Any]) -> Iterator[Fault]:
-    """Values that are right one by one and cannot stand together."""
-    sources, adapters = _list(values, "sources"), _mapping(values, "adapters")
-    mixtures = _mapping(values, "mixtures")
-    if not sources and not adapters and not mixtures:
-        yield Fault(("sources",), "is empty; at least one is needed" if "sources" in given else "is missing")
-    if not sources and (adapters or mixtures) and "targets" not in given:
-        only = "adapters" if adapters else "mixtures"
-        yield Fault(("targets",), f"is missing: there are {only} only, which say no task to be asked")
-    for key in ("controls", "per_source_controls"):
-        if not sources and _list(values, key):
-            yield Fault((key,), "needs sources: a control is trained on their items")
-    for name, choice in _mapping(values, "models").items():
-        if not isinstance(choice, dict):
-            continue
-        if choice.get("attention") == "flash_attention_2" and choice.get("dtype", "float32") == "float32":
-            yield Fault(("models", str(name), "attention"), "flash_attention_2 needs dtype: bfloat16")
-        least, most = choice.get("min_pixels"), choice.get("max_pixels")
-        if isinstance(least, int) and isinstance(most, int) and least > most:
-            yield Fault(("models", str(name), "min_pixels"), f"is {least}, above max_pixels {most}")
-    shared = _mapping(values, "compute").get("gpus", 1)
-    methods: dict[Place, Any] = {("method",): values.get("method")}
-    for name, variant in _mapping(values, "variants").items():
-        methods["variants", str(name), "method"] = variant.get("method") if isinstance(variant, dict) else None
-    for place, method in methods.items():
-        if isinstance(method, dict) and method.get("kind") == "qlora" and shared != 1:
-            yield Fault((*place, "kind"), "qlora is trained on one GPU; compute.gpus must be 1")
-        if isinstance(method, dict) and method.get("kind") == "full":
-            if _mapping(values, "merges"):
-                yield Fault((*place, "kind"), "full has no adapters, and merges are of adapters; use lora")
-            for part in ("projector", "vision"):
-                if method.get(part):
-                    yield Fault((*place, part), "full trains the language model alone; use lora for this part")
-
-
-def _list(values: dict[str, Any], key: str) -> list[Any]:
-    """The list of a key; an empty one where there is something else."""
-    found = values.get(key)
-    return found if isinstance(found, list) else []
-
-
-def _keys(given: Any) -> list[Any]:
-    """The keys of a mapping; none of anything else."""
-    return list(given) if isinstance(given, dict) else []
-
-
-def _nearest(task: str, known: Sequence[str]) -> str:
-    """The closest name; a bare ``jigsaw`` finds ``toy_jigsaw``."""
-    ends = [name for name in known if name.endswith(f"_{task.lower()}")]
-    return f" (did you mean {ends[0]!r}?)" if ends else closest(task, known)
-
-
-def _repeats(key: str, names: list[Any]) -> Iterator[Fault]:
-    for number, name in enumerate(names):
-        if name in names[:number]:
-            yield Fault((key, number), f"{name!r} stands there twice")
-
-
-def _weights_fault(weights: str) -> str | None:
-    if weights == EMBEDDED or Path(weights).is_dir():
-        return None
-    if Path(weights).is_absolute():
-        return f"no such folder: {weights}"
-    if _HUB_ID.fullmatch(weights):
-        return None
-    hint = closest(weights, [EMBEDDED])
-    return f"unknown model {weights!r}{hint}; accepted are 'toy', a folder and a Hub id such as org/name"
 
 
 def _type_faults(error: ValidationError, values: dict[str, Any]) -> Iterator[Fault]:
     """Pydantic's findings in words; those of a variant only where the variant itself says the value."""
+    wrong = [found["loc"] for found in error.errors()]
     for found in error.errors():
         place: Place = found["loc"]
-        if place[0] == "datasets" and "datasets" not in values:
+        if found["type"] == "too_short" and any(p[: len(place)] == place and p != place for p in wrong):
+            continue  # what it holds is wrong and told; it is not empty
+        if place[0] == "datasets" and not _has(values, place[:2]):
             yield Fault(("tasks", *place[1:]), _in_words(found, place))
             continue
         if place[0] == "variants" and len(place) > 3 and not _has(values, place):
             continue
-        if place == ("targets",) and "targets" not in values:
+        if place[0] == "targets" and "targets" not in values:
             continue  # told by its sources
         if place[0] == "merges" and place[2:] == ("of",) and isinstance(found["input"], str):
             continue  # told by its mixture
@@ -382,12 +231,17 @@ def _keys_at(place: Place) -> list[str]:
     return list(part.model_fields) if part else []
 
 
-def _told(faults: Sequence[Fault], marked: Marked, name: str) -> str:
-    """One line a fault, in the order of the file."""
+def _told(faults: Sequence[Fault], marked: Marked, name: str, overrides: Sequence[str]) -> str:
+    """One line a fault, in the order of the file; those of values that were set from outside first."""
     lines = {}
+    keys = [assignment.partition("=")[0].strip() for assignment in overrides]
     for fault in faults:
-        line = marked.line(fault.place) or 0
         where = ".".join(map(str, fault.place))
+        key = next((key for key in keys if f"{where}.".startswith(f"{key}.")), None)
+        if key is not None and fault not in marked.faults:
+            lines[f"--set {key}: {fault.message if where == key else f'{where}: {fault.message}'}"] = 0
+            continue
+        line = marked.line(fault.place) or 0
         at = f"{name}:{line}" if line else name
         lines[f"{at}  {where}: {fault.message}"] = line
     ordered = sorted(lines, key=lambda text: lines[text])

@@ -15,17 +15,24 @@ models:
   toy: toy
   # mine: {weights: Qwen/Qwen2.5-VL-3B-Instruct, revision: main, dtype: bfloat16, max_pixels: 401408}
   # of an image: min_pixels and max_pixels (Qwen), or max_tiles (InternVL, LLaVA-OneVision)
+  # attention: sdpa, eager or flash_attention_2; family: module:NAME, of a kind that is not known here
+  # frame_seconds: 1       # frames of a video go in as a video, so far apart (Qwen); as images where not given
 
 sources: [toy_relative_depth, toy_visual_correspondence, toy_jigsaw, toy_spatial_relation]
 # targets: the sources, where not given; "toy_counting (open)" asks the same items without their options
 # adapters: sources that are trained already, as PEFT folders
 #   theirs: ./adapters/{model}/theirs-{seed}
 seeds: [0]
+# more_seeds: {toy_jigsaw: [1, 2]}   # further seeds of single sources, as `plan --next` proposes them
 
 # Tasks of your own: name -> a folder with images and items.jsonl, module:function, or a Hub dataset.
 # tasks:
 #   my_task: ./my_task
 #   theirs: {dataset: org/name, columns: {question: question, images: [image], choices: options, answer: answer}}
+#     dataset: org/name, or a folder of tables. There may stand, too, config: a part of it; revision; splits:
+#     {train: train, test: validation}, which of its own they are; answers: letter, index or text, read off the
+#     data where not given; scorer: of answers without options; in columns, id and cluster (one scene, one image).
+#     They may also stand under `datasets`.
 # Benchmarks (blink_..., vsi_...): a local copy, the Hub where not given; and each source's training items.
 # data: {blink: ./BLINK, vsi_bench: ./VSI-Bench}
 # training: {blink_jigsaw: ./training/blink_jigsaw}
@@ -34,6 +41,7 @@ seeds: [0]
 items:
   source: 256   # trained on, per source
   target: 64    # asked, per target; of a benchmark at most so many, or all
+# more_items: {toy_jigsaw: 128}   # asked of single targets, instead of items.target
 data_seed: 0    # which items are drawn, for tasks that are drawn
 
 # One adapter per seed each, trained on an equal mix of all sources with the items and steps of a finetune:
@@ -61,7 +69,8 @@ optimisation:
   stop: 1                 # train this share of the steps only, on the schedule of all
 
 # More sources: mixtures of so many items of each task, trained like any source; and merges, which put the sources'
-# adapters together without training (how: linear, cat, which is exact, ties, dare_linear or dare_ties).
+# adapters together without training (how: linear, cat, which is exact, ties, dare_linear or dare_ties; the last
+# three keep the share density, 0.5).
 # mixtures:
 #   half-and-half: {toy_relative_depth: 128, toy_jigsaw: 128}
 # merges:

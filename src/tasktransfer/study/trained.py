@@ -91,10 +91,13 @@ def checks_csv(checks: Iterable[Check]) -> str:
 
 def unhelped(checks: Iterable[Check]) -> list[str]:
     """One sentence for each flag, with the cells that have it."""
+    checks = list(checks)
+    several = len({check.model for check in checks}) > 1
     flagged: dict[str, list[str]] = {}
     for check in checks:
         if check.flag:
-            flagged.setdefault(check.flag, []).append(f"{check.source} (seed {check.seed})")
+            of = f"{check.model}: " if several else ""
+            flagged.setdefault(check.flag, []).append(f"{of}{check.source} (seed {check.seed})")
     return [
         f"{flag}: {len(names)} cells say nothing about transfer: {', '.join(names[:6])}"
         f"{f' and {len(names) - 6} more' if len(names) > 6 else ''}"

@@ -5,6 +5,7 @@ A job is either items to be encoded or a cell to be finished. Doing a job twice 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import traceback
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tasktransfer.errors import OutputError
 from tasktransfer.models.shards import full_tensor
 from tasktransfer.study.loading import Loading
 from tasktransfer.study.merge import merged_adapters
@@ -45,6 +47,7 @@ class Outcome(NamedTuple):
 
 
 _MIXTURE = 0x6D697874757265
+_NO_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 _Learner = tuple[dict[str, Any], Callable[[Path | None], None]]
 
@@ -72,12 +75,12 @@ class Workshop:
             try:
                 return self._failed(job, error)
             except OSError as full:
-                return Outcome(job, f"{error}; {full}", fatal=True)
+                return Outcome(job, _writing_failed(f"{error}; {full}"), fatal=True)
 
     def _failed(self, job: Job, error: Exception) -> Outcome:
         told = f"{type(error).__name__}: {error}"
-        if isinstance(error, OSError):  # all that is read here is checked elsewhere: this is about writing
-            return Outcome(job, told, fatal=True)
+        if isinstance(error, OutputError) or (isinstance(error, OSError) and error.errno in _NO_WRITING):
+            return Outcome(job, _writing_failed(told), fatal=True)
         if type(error).__name__ == "OutOfMemoryError":
             told += (
                 f" (with compute.tokens {self.plan.study.compute.tokens}, halved once). Smaller are fewer tokens, "
@@ -225,6 +228,10 @@ class Workshop:
         if cell.method.kind == "full":
             return whole_decoder(vlm, folder / "weights" / "model.safetensors")
         return saved_lora(vlm, folder / "adapter")
+
+
+def _writing_failed(told: str) -> str:
+    return f"writing failed ({told}); make room, or make the folder writable"
 
 
 def cell_seed(cell: Cell) -> np.random.SeedSequence:

@@ -7,6 +7,7 @@ question text without the options
 choices  option texts without letters; left out when the answer is a number or text
 answer   letter of the right option, else the number or text
 scorer   how an answer without options is scored, a word of `tasktransfer.tasks.scoring`; may be left out
+cluster  what it shares with other items, one scene or one image; left out everywhere, each stands alone
 split    ``train`` or ``test``; left out everywhere, a quarter of the items, drawn by their ids, is the test
 ======== ===================================================================================================
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,13 +26,13 @@ from typing import Any
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
-from tasktransfer.tasks.pictures import Pictures
+from tasktransfer.tasks.pictures import Pictures, digest_with_pictures
 from tasktransfer.tasks.scoring import answer_fault, find_scorer
 
 __all__ = ["SPLITS", "FolderTask", "read_folder_task"]
 
 SPLITS = ("train", "test")
-_KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video", "scorer")
+_KEYS = ("id", "images", "question", "choices", "answer", "split", "is_video", "scorer", "cluster")
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,8 @@ class FolderTask:
         InputError
             Headers of images tell that they cannot be used; the first are all told.
         """
-        whole = hashlib.sha256()
-        faults: list[str] = []
-        for row in self._asked(split, n_items):
-            pictures = self._pictures(row)
-            faults += pictures.faults()
-            whole.update(json.dumps(row, sort_keys=True).encode())
-            for data in pictures.read():
-                whole.update(hashlib.sha256(data).digest())
-        raise_faults(faults)
-        return whole.hexdigest()
+        rows = self._asked(split, n_items)
+        return digest_with_pictures((_told(row), self._pictures(row)) for row in rows)
 
     def _asked(self, split: str, n_items: int) -> list[dict[str, Any]]:
         self.require(split, n_items)
@@ -96,6 +90,7 @@ class FolderTask:
             answer=row["answer"],
             is_video=row["is_video"],
             scorer=row.get("scorer", ""),
+            cluster=row.get("cluster", ""),
         )
 
 
@@ -116,7 +111,7 @@ def read_folder_task(folder: Path, *, split: str | None = None) -> FolderTask:
     """
     path = folder / "items.jsonl"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold other signs that end lines
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except OSError as error:
@@ -137,6 +132,11 @@ def read_folder_task(folder: Path, *, split: str | None = None) -> FolderTask:
     return FolderTask(folder, tuple(defaults | row for row in rows))
 
 
+def _told(row: dict[str, Any]) -> str:
+    """What decides an answer; what an item shares with others does not."""
+    return json.dumps({key: value for key, value in row.items() if key != "cluster"}, sort_keys=True)
+
+
 def _read_row(line: str, folder: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         row = json.loads(line)
@@ -153,13 +153,20 @@ def _faults(row: dict[str, Any], folder: Path) -> Iterator[str]:
     for key in ("id", "question", "answer"):
         if not isinstance(row.get(key), str) or not row[key].strip():
             yield f"{key!r} must be a text that is not empty"
+    if not isinstance(row.get("cluster", "c"), str) or not row.get("cluster", "c").strip():
+        yield "'cluster' must be a text that is not empty"
     for key, needed in (("images", True), ("choices", False)):
         names = row.get(key, None if needed else [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             yield f"{key!r} must be a list of texts"
             return
     yield from (f"no such image: {name!r}" for name in row["images"] if not (folder / name).is_file())
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(row.get("choices", []))]
+    if len(row.get("choices", [])) > len(string.ascii_uppercase):
+        yield f"has {len(row['choices'])} choices; at most 26 have a letter"
+        return
+    if not isinstance(row.get("is_video", False), bool):
+        yield f"'is_video' is {row['is_video']!r}; accepted are true and false"
+    letters = string.ascii_uppercase[: len(row.get("choices", []))]
     if letters and row.get("answer") not in list(letters):
         yield f"'answer' is {row.get('answer')!r}; with {len(letters)} choices it is one of {quoted(letters)}"
     yield from _scorer_faults(row)
@@ -192,8 +199,9 @@ def _faults_together(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield "holds no items"
     if twice:
         yield f"id {quoted(twice)} stands there twice"
-    if 0 < sum("split" in row for row in rows) < len(rows):
-        yield "some items name a split and some do not"
+    for key in ("split", "cluster"):
+        if 0 < sum(key in row for row in rows) < len(rows):
+            yield f"some items name a {key} and some do not"
 
 
 def _divided(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ dataset  ``org/name`` on the Hub, or a folder with parquet, jsonl or csv files
 config   a part of the dataset: a folder, or the beginning of file names
 revision a commit, tag or branch of the Hub; a commit needs no network once the files are in the cache
 splits   ``train`` and ``test`` of a study -> split of the dataset, or a file pattern such as ``data/dev*.parquet``
-columns  ``question``, ``answer``; ``images``, ``choices``, ``id`` where there are any
+columns  ``question``, ``answer``; ``images``, ``choices``, ``id``, ``cluster`` where there are any
 answers  how answers are given: ``letter``, ``index`` (from 0) or ``text``; read off the data when not said
 scorer   how answers without options are scored
 ======== ======================================================================================================
@@ -26,7 +26,7 @@ from tasktransfer.tasks.hub_files import download_command, first_line
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.table_items import Columns, TableItems, read_table
 
-__all__ = ["HubDataset", "HubTask", "read_hub_dataset"]
+__all__ = ["HubDataset", "HubTask", "looks_local", "read_hub_dataset"]
 
 ENDINGS = (".parquet", ".jsonl", ".csv")
 _PATIENCE = 30.0  # seconds for the Hub's answer
@@ -35,6 +35,15 @@ _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 
 class _NotHadError(InputError):
     """The Hub gives nothing of a dataset."""
+
+
+def looks_local(dataset: str) -> bool:
+    """Whether a name can only be that of a folder.
+
+    >>> looks_local("./mine"), looks_local("mine"), looks_local("org/name")
+    (True, True, False)
+    """
+    return dataset.startswith((".", "/", "~")) or dataset.count("/") != 1
 
 
 class HubDataset(BaseModel):
@@ -50,14 +59,11 @@ class HubDataset(BaseModel):
     answers: Literal["letter", "index", "text"] | None = None
     scorer: str = ""
 
-    def _looks_local(self) -> bool:
-        return self.dataset.startswith((".", "/", "~")) or self.dataset.count("/") != 1
-
     @property
     def folder(self) -> Path | None:
         """The dataset as a folder; None where it is a name on the Hub."""
         path = Path(self.dataset).expanduser()
-        return path if path.is_dir() or self._looks_local() else None
+        return path if path.is_dir() or looks_local(self.dataset) else None
 
     def files(self, split: str, data: Path | None, *, network: bool = True) -> list[Path]:
         """The files of a study's split: in the folder or copy, in the Hub's cache, from the Hub.

@@ -34,6 +34,9 @@ class Item:
         The images are frames of one video.
     scorer
         How an answer without options is scored, a word of `tasktransfer.tasks.scoring`; empty for its default.
+    cluster
+        What the item shares with others, one scene or one image: they are drawn and tested together. Either all
+        items of a task name one or none.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Item:
     answer: str
     is_video: bool = False
     scorer: str = ""
+    cluster: str = ""
 
     @property
     def letters(self) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet
 
-__all__ = ["columns_of", "is_image", "read_rows", "row_count"]
+__all__ = ["columns_of", "is_image", "read_rows"]
 
 _BATCH = 32
 
@@ -28,12 +28,6 @@ def columns_of(path: Path) -> pa.Schema:
     """
     with _opened(path) as file:
         return file.schema_arrow
-
-
-def row_count(path: Path) -> int:
-    """How many rows a file has, from its footer."""
-    with _opened(path) as file:
-        return int(file.metadata.num_rows)
 
 
 def is_image(kind: pa.DataType) -> bool:

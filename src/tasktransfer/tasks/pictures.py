@@ -7,19 +7,21 @@ by the headers when a study is planned, by the whole image when it is looked at.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from tasktransfer.errors import InputError
+from tasktransfer.tasks.faults import raise_faults
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "Pictures", "decode_image", "stored_image"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "Pictures", "decode_image", "digest_with_pictures", "stored_image"]
 
 MIN_SIDE = 4
 MAX_PIXELS = 80_000_000  # Pillow warns of larger ones; BLINK's largest has 8 million
@@ -72,6 +74,25 @@ class Pictures(Sequence["Image"]):
 
     def __iter__(self) -> Iterator[Image]:
         return (decode_image(data, where) for data, where in zip(self.stored, self.wheres, strict=True))
+
+
+def digest_with_pictures(items: Iterable[tuple[str, Pictures]]) -> str:
+    """SHA-256 over what is told of each item and the bytes of its images.
+
+    Raises
+    ------
+    InputError
+        Headers of images tell that they cannot be used; the first are all told.
+    """
+    whole = hashlib.sha256()
+    faults: list[str] = []
+    for told, pictures in items:
+        faults += pictures.faults()
+        whole.update(told.encode())
+        for data in pictures.read():
+            whole.update(hashlib.sha256(data).digest())
+    raise_faults(faults)
+    return whole.hexdigest()
 
 
 def decode_image(data: Stored, where: str) -> Image:

@@ -16,7 +16,6 @@ A number is taken from digits, else from number words up to ninety-nine.
 
 from __future__ import annotations
 
-import pkgutil
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -25,6 +24,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from tasktransfer.errors import InputError, closest
+from tasktransfer.tasks.functions import find_function, is_function
 from tasktransfer.tasks.normal_text import NUMBER, find_number, normal_text
 
 __all__ = [
@@ -41,7 +41,6 @@ Score = Callable[[str, str], float]
 
 _ALLOWED = 1 - np.linspace(0.5, 0.95, 10)  # the floats of the reference code, which decide at the boundaries
 _STRICT = [Fraction(k, 20) for k in range(1, 11)]
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _LEAD_IN = re.compile(
     r"(?:so )?(?:(?:(?:my|final|correct) )*answer(?: is| would be)?|it is|its|there (?:is|are)) "
 )
@@ -154,7 +153,7 @@ def find_scorer(word: str) -> Score:
     kind, _, rest = word.partition(":")
     if kind == "number":
         return partial(score_number, tolerance=_tolerance(word, rest))
-    if _FUNCTION.fullmatch(word):
+    if is_function(word):
         return partial(_own_score, word, _resolved(word))
     told = f"{', '.join(SCORERS)}, number:TOLERANCE and module:function"
     raise InputError(f"unknown scorer {word!r}{closest(word, SCORERS)}; accepted are {told}")
@@ -167,10 +166,7 @@ def _tolerance(word: str, share: str) -> Fraction:
 
 
 def _resolved(name: str) -> Score:
-    try:
-        function = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"scorer {name!r} cannot be imported ({error})") from error
+    function = find_function(name, f"scorer {name!r}")
     if not callable(function):
         raise InputError(f"scorer {name!r} is no function but a {type(function).__name__}")
     found: Score = function

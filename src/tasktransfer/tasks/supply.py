@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import pkgutil
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tasktransfer.errors import InputError, closest
+from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.tasks.benchmarks import BENCHMARK_TASKS, Benchmark, open_benchmark
 from tasktransfer.tasks.files import SPLITS, read_folder_task
+from tasktransfer.tasks.functions import find_function, is_function
 from tasktransfer.tasks.hub_dataset import HubDataset, read_hub_dataset
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.open_form import NEEDS_OPTIONS, OPEN_SUFFIX, as_open, closed_name
@@ -22,7 +21,6 @@ __all__ = ["KNOWN_TASKS", "Supply", "missing", "open_task"]
 
 KNOWN_TASKS = (*TOY_TASKS, *BENCHMARK_TASKS)
 _PROBE = 16
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def _endless(_split: str) -> int | None:
@@ -81,6 +79,22 @@ class Supply:
         there = self.available(split) if self.is_benchmark and split == "test" else None
         return asked if there is None else min(asked, there)
 
+    def clusters(self, split: str, n_items: int) -> dict[str, str]:
+        """Cluster of each item by its id; empty where the first names none, so that not all are drawn for nothing.
+
+        Raises
+        ------
+        InputError
+            The first item names one and some item does not.
+        """
+        if not self.draw(split, 1)[0].cluster:
+            return {}
+        items = self.draw(split, n_items)
+        lost = [item.id for item in items if not item.cluster]
+        if lost:
+            raise InputError(f"task {self.name!r}: item {quoted(lost)} names no cluster; others do")
+        return {item.id: item.cluster for item in items}
+
 
 def open_task(
     name: str,
@@ -130,7 +144,7 @@ def open_task(
     if isinstance(place, HubDataset):
         found = read_hub_dataset(name, place, data)
         return Supply(name, "", found.draw, found.digest, found.count, promised=found.promised)
-    if _FUNCTION.fullmatch(place):
+    if is_function(place):
         return _own_function(name, place, seed)
     task = read_folder_task(Path(place))
     return Supply(name, "", task.draw, task.digest, task.count)
@@ -200,10 +214,7 @@ def _drawn(name: str, seed: int) -> Supply:
 
 
 def _own_function(name: str, place: str, seed: int) -> Supply:
-    try:
-        function = pkgutil.resolve_name(place)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"task {name!r}: {place!r} cannot be imported ({error})") from error
+    function = find_function(place, f"task {name!r}: {place!r}")
     return _probed(name, "", lambda split, n_items: list(function(split, n_items, seed=seed)))
 
 

@@ -6,7 +6,6 @@ rows together, and where two readings are possible and differ, it has to be said
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import string
@@ -23,7 +22,7 @@ from tasktransfer.tasks.answers import letter_of
 from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.parquet_rows import columns_of, is_image, read_rows
-from tasktransfer.tasks.pictures import Pictures, Stored, stored_image
+from tasktransfer.tasks.pictures import Pictures, Stored, digest_with_pictures, stored_image
 
 __all__ = ["Columns", "TableItems", "read_table"]
 
@@ -31,7 +30,8 @@ __all__ = ["Columns", "TableItems", "read_table"]
 class Columns(BaseModel):
     """Which column holds what.
 
-    `choices` is one column of lists, or one column per option; `images` are columns of single images or of lists.
+    `choices` is one column of lists, or one column per option; `images` are columns of single images or of lists;
+    `cluster` names what items share, one scene or one image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +41,7 @@ class Columns(BaseModel):
     images: tuple[str, ...] = ()
     choices: str | tuple[str, ...] | None = None
     id: str | None = None
+    cluster: str | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ class Columns(BaseModel):
     @property
     def texts(self) -> list[str]:
         """All columns but those of images."""
-        return [name for name in (self.id, self.question, *self.options, self.answer) if name is not None]
+        return [name for name in (self.id, self.question, *self.options, self.answer, self.cluster) if name]
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,10 @@ class TableItems:
         InputError
             Headers of images tell that they cannot be used; the first are all told.
         """
-        whole = hashlib.sha256()
-        faults: list[str] = []
-        for item, pictures in self._with_images(n_items):
-            faults += pictures.faults()
-            told = (item.id, item.question, item.choices, item.answer, *([item.scorer] if item.scorer else []))
-            whole.update(repr(told).encode())
-            for data in pictures.read():
-                whole.update(hashlib.sha256(data).digest())
-        raise_faults(faults)
-        return whole.hexdigest()
+        return digest_with_pictures(
+            (repr((item.id, item.question, item.choices, item.answer, *filter(None, [item.scorer]))), pictures)
+            for item, pictures in self._with_images(n_items)
+        )
 
     def _with_images(self, n_items: int) -> Iterator[tuple[Item, Pictures]]:
         if n_items > len(self.items):
@@ -136,23 +131,26 @@ def read_table(
         _check_columns(file, columns)
         table += [(f"{file}, row {number}", row) for number, row in enumerate(_rows(file, columns.texts), start=1)]
     faults: list[str] = []
-    drafts = []
+    drafts, clusters = [], []
     for number, (where, row) in enumerate(table):
         name = f"{split}-{number:06d}" if columns.id is None else str(row[columns.id])
         choices, wrong = _choices(row, columns)
         question = row[columns.question]
         if not isinstance(question, str) or not question.strip():
             wrong.append(f"{columns.question!r} is empty")
+        if columns.cluster is not None and row[columns.cluster] in (None, ""):
+            wrong.append(f"{columns.cluster!r} is empty")
         faults += [f"{where}, item {name}: {fault}" for fault in wrong]
         drafts.append((where, name, question, choices, row[columns.answer]))
+        clusters.append("" if columns.cluster is None else str(row[columns.cluster]))
     twice = [name for name, times in Counter(draft[1] for draft in drafts).items() if times > 1]
     faults += [f"{files[0]}: id {quoted(twice)} stands there twice"] if twice else []
     faults += [] if drafts else [f"{files[0]}: holds no items"]
     raise_faults(faults)
     read = _reader([(where, name, choices, value) for where, name, _, choices, value in drafts], answers)
     items = [
-        Item(name, (), question, choices, read(choices, value) or "", scorer="" if choices else scorer)
-        for _, name, question, choices, value in drafts
+        Item(name, (), question, choices, read(choices, value) or "", False, "" if choices else scorer, cluster)
+        for (_, name, question, choices, value), cluster in zip(drafts, clusters, strict=True)
     ]
     return TableItems(tuple(files), columns, tuple(items))
 
@@ -172,7 +170,7 @@ def _text_table(file: Path) -> list[dict[str, Any]]:
         if file.suffix == ".csv":
             frame = pd.read_csv(file, dtype=str, keep_default_na=False)
             return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
         return [json.loads(line) for line in lines]
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read, cut short perhaps ({error})") from error
@@ -211,6 +209,8 @@ def _choices(row: dict[str, Any], columns: Columns) -> tuple[tuple[str, ...], li
             texts.pop()
     if len(texts) == 1:
         return (), ["has one option only"]
+    if len(texts) > len(string.ascii_uppercase):
+        return (), [f"has {len(texts)} options; at most 26 have a letter"]
     empty = [letter for letter, text in zip(string.ascii_uppercase, texts, strict=False) if text in (None, "")]
     return _bare([str(text) for text in texts]), [f"option {quoted(empty)} is empty"] if empty else []
 

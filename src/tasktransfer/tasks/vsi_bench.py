@@ -99,6 +99,7 @@ class VsiItems:
             answer=row["ground_truth"],
             is_video=True,
             scorer="" if row["options"] else self.scorer,
+            cluster=f"{row['dataset']}/{row['scene_name']}",
         )
 
     def _video(self, row: dict[str, Any]) -> Video:
@@ -162,7 +163,7 @@ def read_vsi(name: str, data: Path | None, *, n_frames: int = 32, scorer: str = 
 
 def _read_table(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     for number, line in enumerate(lines, start=1):
