@@ -90,7 +90,13 @@ def test_studies_of_real_checkpoints_are_planned_offline(path, monkeypatch, tmp_
         assert weights < costs[name].memory < (10 if whole else 2) * weights + 20
         assert costs[name].training > 0
     for source in plan.study.sources:
-        assert any(f"build-train {source.removesuffix(' (open)')}" in sentence for sentence in plan.missing)
+        dataset = plan.study.datasets.get(source)
+        how = (
+            f"build-train {source.removesuffix(' (open)')}"
+            if dataset is None
+            else f"hf download {dataset.dataset}"
+        )
+        assert any(how in sentence for sentence in plan.missing)
 
 
 def test_the_hours_are_those_of_a_hand_count(tmp_path, monkeypatch):
