@@ -45,8 +45,8 @@ class Answers(NamedTuple):
     prior: VariancePrior
 
     @property
-    def change_SK(self) -> np.ndarray:
-        """What training did to each answer."""
+    def change(self) -> np.ndarray:
+        """What training did to each answer, as seeds by items."""
         return np.asarray(self.after_SK - self.before_SK)
 
     @property
@@ -56,9 +56,12 @@ class Answers(NamedTuple):
 
     def only(self, seeds: Sequence[str], items: np.ndarray) -> Answers:
         """Those of some seeds to some items, in that order."""
-        here = np.ix_([self.seeds.index(seed) for seed in seeds], np.searchsorted(self.items_K, items))
-        clusters = None if self.clusters_K is None else np.unique(self.clusters_K[here[1][0]], return_inverse=True)[1]
-        return Answers(tuple(seeds), items, self.after_SK[here], self.before_SK[here], clusters, self.prior)
+        rows, columns = [self.seeds.index(seed) for seed in seeds], np.searchsorted(self.items_K, items)
+        clusters_K = self.clusters_K
+        if clusters_K is not None:
+            clusters_K = np.unique(clusters_K[columns], return_inverse=True)[1]
+        after_SK, before_SK = self.after_SK[rows][:, columns], self.before_SK[rows][:, columns]
+        return Answers(tuple(seeds), items, after_SK, before_SK, clusters_K, self.prior)
 
 
 def answers_of(items: pd.DataFrame) -> dict[tuple[str, str], Answers]:
@@ -88,7 +91,7 @@ def answers_of(items: pd.DataFrame) -> dict[tuple[str, str], Answers]:
 
 def gain_of(of: Answers, confidence: float) -> Value:
     """Accuracy gained."""
-    mean = _mean(of.change_SK, of, of.prior)
+    mean = _mean(of.change, of, of.prior)
     low, high = mean.with_pseudo_items(of.n_units).interval(confidence)
     return Value(float(mean.mean[0]), float(low[0]), float(high[0]))
 
@@ -137,17 +140,17 @@ def mean_gain(tasks: Sequence[Answers], confidence: float) -> Value:
     """Mean gain over tasks, which share seeds and not items; no interval where a task lacks a seed of another."""
     if not tasks:
         return UNKNOWN
-    mean = float(np.mean([of.change_SK.mean() for of in tasks]))
+    mean = float(np.mean([of.change.mean() for of in tasks]))
     if len({of.seeds for of in tasks}) > 1:
         return Value(mean, np.nan, np.nan)
     parts = []  # variance and degrees of freedom
     for of in tasks:
-        squares = mean_squares(of.change_SK[None], of.clusters_K)
+        squares = mean_squares(of.change[None], of.clusters_K)
         variance = float(crossed_mean(squares, "adapters").of_items[0]) / len(tasks) ** 2
         parts.append((variance, squares.n_units - 1.0))
     n_seeds = len(tasks[0].seeds)
     if n_seeds > 1:
-        by_seed = np.mean([of.change_SK.mean(axis=1) for of in tasks], axis=0)
+        by_seed = np.mean([of.change.mean(axis=1) for of in tasks], axis=0)
         parts.append((float(by_seed.var(ddof=1)) / n_seeds, n_seeds - 1.0))
     whole = sum(variance for variance, _ in parts)
     squared = sum(variance**2 / df for variance, df in parts)

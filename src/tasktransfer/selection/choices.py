@@ -1,7 +1,8 @@
 """Every method's choice for every target, from one half of the items; the other half is to judge it.
 
-Items are halved by the order of SHA-256 of ``target, a zero byte, item``: the first half, rounded up, chooses. Items
-of one cluster (an image, a scene) go together, by the cluster's name, so that none has its likeness in the other half.
+Items are halved by the order of SHA-256 of ``target, a zero byte, item``: the first half, rounded up, chooses.
+Items of one cluster (an image, a scene) go together, by the name of the cluster, so that none has its likeness in
+the other half.
 """
 
 from __future__ import annotations

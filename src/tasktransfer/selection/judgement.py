@@ -11,8 +11,8 @@
                     two differ by no more than both intervals together allow; not known where either has no value
 
 Choosing by the prediction is judged in `tasktransfer.selection.regret`, intervals are those of
-`tasktransfer.selection.answers`. The interval of a difference to random mixtures is that of these draws: over items
-and seeds, not over other draws of sources.
+`tasktransfer.selection.answers`. The interval of a difference to random mixtures is that of these draws: over
+items and seeds, not over other draws of sources.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ class _Judge(NamedTuple):
 
 
 def judge(
-    items: pd.DataFrame, choices: Sequence[Choice], *, protect: str | Collection[str] = (), confidence: float = 0.95
+    items: pd.DataFrame,
+    choices: Sequence[Choice],
+    *,
+    protect: str | Collection[str] = (),
+    confidence: float = 0.95,
 ) -> Judgement:
     """Hold choices against the answers of the mixtures that were trained.
 
@@ -152,7 +156,7 @@ def _against(choice: Choice, held: _Judge) -> dict[str, object]:
 
 
 def _other_tasks(choice: Choice, held: _Judge) -> dict[str, object]:
-    """Mean gains over the other tasks: not in the mixture, with the one that loses most, in it, protected or not."""
+    """Mean gains over other tasks: not in the mixture, with the one that loses most; in it; protected or not."""
     there = {
         task: held.answers[choice.mixture, task]
         for task in held.tasks

@@ -209,7 +209,7 @@ def _measured(evidence: Evidence, question: Question) -> np.ndarray:
             f"none of the sources that may be used was measured on {quoted(question.targets)}: "
             f"{quoted(question.sources)}"
         )
-    return usable
+    return np.asarray(usable)
 
 
 def _by_name(question: Question) -> np.ndarray:
