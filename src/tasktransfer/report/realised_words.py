@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from tasktransfer.report.labels import label_of, printable
+from tasktransfer.report.labels import printable
 from tasktransfer.report.realised_figure import draw_realised
+from tasktransfer.report.realised_tables import interval_told, number_told, realised_tables
 from tasktransfer.selection.judgement import Outcome
 from tasktransfer.selection.methods import BASELINES
 
@@ -24,9 +25,9 @@ def realised_words(outcome: Outcome) -> dict[str, Any]:
     return {
         "lines": realised_lines(outcome),
         "figure": Markup(_svg(outcome.judgement.realised)),
-        "tables": [_method_table(outcome), *_target_tables(outcome), *_merge_tables(outcome)],
+        "tables": realised_tables(outcome),
         "notes": [printable(note, 400) for note in outcome.notes],
-        "confidence": f"{100 * outcome.confidence:g} %",
+        "confidence": f"{100 * outcome.confidence:g}%",
     }
 
 
@@ -34,7 +35,7 @@ def realised_lines(outcome: Outcome) -> list[str]:
     """What came out, method by method; wins and losses alike."""
     realised, elsewhere, targets, methods = outcome.judgement
     lines = [_against(row) for row in methods.itertuples() if row.method != "direct"]
-    level = f"{100 * outcome.confidence:g} %"
+    level = f"{100 * outcome.confidence:g}%"
     lines += [
         _held(realised.drop_duplicates(["target", "mixture"]), level, "mixture and target"),
         _held(elsewhere.drop_duplicates(["mixture", "task"]), level, "mixture and other task"),
@@ -45,7 +46,7 @@ def realised_lines(outcome: Outcome) -> list[str]:
     for row in outcome.agreement.itertuples():
         lines.append(
             f"Merging ({row.how}) orders {row.n_pairs} pairs of mixture and target as training does: rank "
-            f"correlation {_interval(row, 'raw', 1, 2)}, within targets {_interval(row, 'within_target', 1, 2)}."
+            f"correlation {interval_told(row, 'raw', 1, 2)}, within targets {interval_told(row, 'within_target', 1, 2)}."
         )
     if outcome.failed:
         lines.append(f"{len(outcome.failed)} cells failed and are missing.")
@@ -54,18 +55,18 @@ def realised_lines(outcome: Outcome) -> list[str]:
 
 def _against(row: Any) -> str:
     """One method against direct finetuning and random mixtures."""
-    told = f"{row.method}: gains {_points(row.gain)} on average over {row.n_targets} {_several(row.n_targets, 'target')}"
+    told = f"{row.method}: gains {_points(row.gain)} on average over {_targets(row.n_targets)}"
     if row.n_pgf:
-        predicted, realised = (_number(value, 1, 2) for value in (row.predicted, row.pgf))
+        predicted, realised = (number_told(value, 1, 2) for value in (row.predicted, row.pgf))
         told += f" (predicted PGF {predicted}, realised {realised})"
     for name in ("direct", "random"):
         over = getattr(row, f"over_{name}")
         if np.isnan(over) or row.method.startswith(name):
             continue
-        better, worse, known = (
-            getattr(row, f"{which}_{name}") for which in ("better_than", "worse_than", "n_over")
+        better, worse, n = (getattr(row, f"{what}_{name}") for what in ("better_than", "worse_than", "n_over"))
+        told += (
+            f"; {_points(over, signed=True)} against {name}, surely better on {better} and worse on {worse} of {n}"
         )
-        told += f"; {_points(over, signed=True)} against {name}, surely better on {better} and worse on {worse} of {known}"
     told += f". Tasks that it was not trained on: {_points(row.elsewhere, signed=True)} on average."
     if not np.isnan(row.protected):
         told += f" Protected tasks {_points(row.protected, signed=True)}"
@@ -94,13 +95,13 @@ def _regret(targets: pd.DataFrame, end: str, what: str, which: str) -> str:
         return ""
     return (
         f"Taking the {what} of the highest prediction costs {_points(first.mean())} against the best of those that "
-        f"{which}, trying the three highest {_points(third.mean())} (means over {n} {_several(n, 'target')}; the best "
-        "of noisy values is too good, so both are too large)."
+        f"{which}, trying the three highest {_points(third.mean())} (means over {_targets(n)}; the best of noisy "
+        "values is too good, so both are too large)."
     )
 
 
-def _several(number: int, word: str) -> str:
-    return word if number == 1 else f"{word}s"
+def _targets(number: int) -> str:
+    return "1 target" if number == 1 else f"{number} targets"
 
 
 def _share(truths: pd.Series) -> str:
@@ -113,111 +114,6 @@ def _points(value: float, *, signed: bool = False) -> str:
     if np.isnan(value):
         return "unknown"
     return (f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}").replace("-", "−") + " points"
-
-
-def _interval(row: Any, name: str, scale: float = 100.0, digits: int = 1) -> str:
-    mean, low, high = (scale * getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
-    if np.isnan(mean):
-        return "–"
-    ends = "" if np.isnan(low) else f" [{low:+.{digits}f}, {high:+.{digits}f}]"
-    return f"{mean:+.{digits}f}{ends}".replace("-", "−")
-
-
-def _number(value: float, scale: float = 100.0, digits: int = 1) -> str:
-    return "–" if np.isnan(value) else f"{scale * value:+.{digits}f}".replace("-", "−")
-
-
-def _method_table(outcome: Outcome) -> dict[str, Any]:
-    methods = outcome.judgement.methods
-    protects = methods["protected"].notna().any()
-    rows = [
-        (
-            row.method,
-            str(row.n_targets),
-            _number(row.predicted, 1, 2),
-            _number(row.pgf, 1, 2),
-            _number(row.gain),
-            f"{100 * row.regret:.1f}",
-            _number(row.over_direct),
-            f"{row.better_than_direct} / {row.worse_than_direct}",
-            _number(row.over_random),
-            f"{row.better_than_random} / {row.worse_than_random}",
-            _number(row.elsewhere),
-            _number(row.worst),
-            _number(row.on_sources),
-            *((_number(row.protected), _number(row.unprotected)) if protects else ()),
-            f"{_percent(row.held)} / {_percent(row.held_with_error)}",
-        )
-        for row in methods.itertuples()
-    ]
-    return {
-        "title": "Methods, means over targets",
-        "caption": "gains in accuracy points; random: the mean of all random mixtures of the target that might use "
-        "the same data; other tasks: neither the target nor trained on; own sources: tasks in the mixture, the "
-        "target aside; held: share of predicted intervals that hold the realised PGF, and with its error",
-        "heads": (
-            "method", "targets", "predicted PGF", "realised PGF", "gain", "regret", "over direct",
-            "surely better / worse", "over random", "surely better / worse", "other tasks", "worst other task",
-            "own sources", *(("protected", "not protected") if protects else ()), "held / with error",
-        ),
-        "rows": rows,
-    }  # fmt: skip
-
-
-def _percent(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.0%}"
-
-
-def _target_tables(outcome: Outcome) -> list[dict[str, Any]]:
-    tables = []
-    for target, rows in outcome.judgement.realised.groupby("target", sort=False):
-        tables.append(
-            {
-                "title": f"{label_of(str(target))} {printable(str(target))}",
-                "caption": f"baseline {rows['baseline'].iloc[0]:.1%}, {rows['n_items'].iloc[0]} items, "
-                f"{rows['n_seeds'].iloc[0]} seeds; intervals of gains in accuracy points",
-                "heads": ("method", "items", "predicted PGF", "realised PGF", "gain", "over direct", "over random",
-                          "other tasks", "worst other task", "own sources"),
-                "rows": [
-                    (
-                        row.method,
-                        printable(row.items, 200),
-                        _interval(row, "predicted", 1, 2),
-                        _interval(row, "pgf", 1, 2),
-                        _interval(row, "gain"),
-                        _interval(row, "over_direct"),
-                        _interval(row, "over_random"),
-                        _interval(row, "elsewhere"),
-                        f"{label_of(row.worst_task)} {_interval(row, 'worst')}" if row.worst_task else "–",
-                        _interval(row, "on_sources"),
-                    )
-                    for row in rows.itertuples()
-                ],
-            }
-        )  # fmt: skip
-    return tables
-
-
-def _merge_tables(outcome: Outcome) -> list[dict[str, Any]]:
-    if outcome.agreement.empty:
-        return []
-    return [
-        {
-            "title": "Merged without training, against trained",
-            "caption": "Spearman’s rank correlation of gains; within targets, their means are taken away",
-            "heads": ("way", "mixtures", "pairs", "raw", "within targets"),
-            "rows": [
-                (
-                    row.how,
-                    str(row.n_mixtures),
-                    str(row.n_pairs),
-                    _interval(row, "raw", 1, 2),
-                    _interval(row, "within_target", 1, 2),
-                )
-                for row in outcome.agreement.itertuples()
-            ],
-        }
-    ]
 
 
 def _svg(realised: pd.DataFrame) -> str:
