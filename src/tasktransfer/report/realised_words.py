@@ -44,9 +44,10 @@ def realised_lines(outcome: Outcome) -> list[str]:
     if (targets["n_mixtures_other"] > 1).any():
         lines.append(_regret(targets, "_other", "mixture without the target’s own data", "have none of it"))
     for row in outcome.agreement.itertuples():
+        raw, within = (interval_told(row, name, 1, 2) for name in ("raw", "within_target"))
         lines.append(
             f"Merging ({row.how}) orders {row.n_pairs} pairs of mixture and target as training does: rank "
-            f"correlation {interval_told(row, 'raw', 1, 2)}, within targets {interval_told(row, 'within_target', 1, 2)}."
+            f"correlation {raw}, within targets {within}."
         )
     if outcome.failed:
         lines.append(f"{len(outcome.failed)} cells failed and are missing.")
@@ -65,7 +66,7 @@ def _against(row: Any) -> str:
             continue
         better, worse, n = (getattr(row, f"{what}_{name}") for what in ("better_than", "worse_than", "n_over"))
         told += (
-            f"; {_points(over, signed=True)} against {name}, surely better on {better} and worse on {worse} of {n}"
+            f"; {_points(over, signed=True)} against {name}, surely better on {better}, worse on {worse} of {n}"
         )
     told += f". Tasks that it was not trained on: {_points(row.elsewhere, signed=True)} on average."
     if not np.isnan(row.protected):
@@ -82,8 +83,8 @@ def _held(distinct: pd.DataFrame, level: str, pair: str) -> str:
         return ""
     more = f"; {n_undefined} more have no PGF, or no prediction" if n_undefined else ""
     return (
-        f"Predicted {level} intervals hold {held} of the realised values, {held_with} with the error of these ({n} "
-        f"different pairs of {pair}{more})."
+        f"Predicted {level} intervals hold {held} of the realised values, {held_with} with the error of these "
+        f"({n} different pairs of {pair}{more})."
     )
 
 
@@ -94,9 +95,9 @@ def _regret(targets: pd.DataFrame, end: str, what: str, which: str) -> str:
     if not n:
         return ""
     return (
-        f"Taking the {what} of the highest prediction costs {_points(first.mean())} against the best of those that "
-        f"{which}, trying the three highest {_points(third.mean())} (means over {_targets(n)}; the best of noisy "
-        "values is too good, so both are too large)."
+        f"Taking the {what} of the highest prediction costs {_points(first.mean())} against the best of those "
+        f"that {which}, trying the three highest {_points(third.mean())} (means over {_targets(n)}; the best of "
+        "noisy values is too good, so both are too large)."
     )
 
 

@@ -69,7 +69,7 @@ def _best(of_target: pd.DataFrame, gains: pd.Series) -> str:
 
 
 def _regrets(mixtures: pd.DataFrame) -> dict[str, float]:
-    predicted = mixtures["predicted"].fillna(-np.inf).to_numpy(dtype=float).round(_DIGITS)
+    predicted = mixtures["predicted"].round(_DIGITS).fillna(-np.inf).to_numpy(dtype=float)
     gains = mixtures["gain"].to_numpy(dtype=float).round(_DIGITS)
     found = {}
     for k in (1, 3):
