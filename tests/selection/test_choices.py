@@ -95,6 +95,8 @@ def test_settings_protected_tasks_and_caps_reach_the_methods(evidence):
     assert items("threshold", settings=MethodSettings(threshold=0.6)) == {"a": 12}
     assert items("largest", caps={"a": 12, "b": 20, "c": 15}) == {"b": 12}
     assert items("largest", caps={"a": 12, "b": 20, "c": 15}, exclude=["b"]) == {"c": 12}
+    failed = {"caps": {"a": 20, "b": 20, "c": 20, "its finetunes failed": 90}, "exclude": ["another that failed"]}
+    assert items("largest", **failed) == {"a": 12}
     found, notes = make_choices(evidence, ["a", "b"], 12, methods=["mixture"], protect=["b"])
     assert (len(found), notes) == (2, [])  # b is protected where it is not the target
 

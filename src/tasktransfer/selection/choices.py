@@ -126,7 +126,9 @@ def make_choices(
     """
     if not methods:
         raise InputError(f"no method is named; there are {', '.join(METHODS)}")
-    known = gather_evidence(evidence)
+    known = gather_evidence(evidence)  # a source whose finetunes failed is not in it
+    caps = {source: items for source, items in (caps or {}).items() if source in known.sources} or None
+    exclude = [source for source in exclude if source in known.sources]
     choices, notes = [], []
     for target in targets:
         others = protect if isinstance(protect, str) else [task for task in protect if task != target]
