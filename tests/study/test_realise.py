@@ -175,7 +175,7 @@ def test_what_cannot_be_trained_is_told(bench, tmp_path, monkeypatch):
     assert list(outcome.judgement.realised["method"]) == ["uniform"]
     assert outcome.judgement.realised["over_direct"].isna().all()
     assert sorted("merge" in cell for cell in outcome.failed) == [False, True]
-    assert [told for cell, told in outcome.failed.items() if "merge" in cell] == ["no luck"]
+    assert [told for cell, told in outcome.failed.items() if "merge" in cell] == ["InputError: no luck"]
     assert set(outcome.merges["how"]) == {"cat"}
     assert realised_lines(outcome)[-1] == "2 cells failed and are missing."
 
