@@ -39,10 +39,9 @@ def realised_lines(outcome: Outcome) -> list[str]:
     lines += [
         _held(realised.drop_duplicates(["target", "mixture"]), level, "mixture and target"),
         _held(elsewhere.drop_duplicates(["mixture", "task"]), level, "mixture and other task"),
-        _regret(targets, "", "mixture", "were trained"),
+        _regret(targets, "", "all mixtures of a target"),
+        _regret(targets, "_other", "those without the target’s own data"),
     ]
-    if (targets["n_mixtures_other"] > 1).any():
-        lines.append(_regret(targets, "_other", "mixture without the target’s own data", "have none of it"))
     for row in outcome.agreement.itertuples():
         raw, within = (interval_told(row, name, 1, 2) for name in ("raw", "within_target"))
         lines.append(
@@ -68,7 +67,9 @@ def _against(row: Any) -> str:
         told += (
             f"; {_points(over, signed=True)} against {name}, surely better on {better}, worse on {worse} of {n}"
         )
-    told += f". Tasks that it was not trained on: {_points(row.elsewhere, signed=True)} on average."
+    told += "."
+    if not np.isnan(row.elsewhere):
+        told += f" Tasks that it was not trained on: {_points(row.elsewhere, signed=True)} on average."
     if not np.isnan(row.protected):
         told += f" Protected tasks {_points(row.protected, signed=True)}"
         told += f", the others {_points(row.unprotected, signed=True)}." if not np.isnan(row.unprotected) else "."
@@ -88,16 +89,16 @@ def _held(distinct: pd.DataFrame, level: str, pair: str) -> str:
     )
 
 
-def _regret(targets: pd.DataFrame, end: str, what: str, which: str) -> str:
+def _regret(targets: pd.DataFrame, end: str, among: str) -> str:
     """What choosing by the prediction costs."""
     first, third = targets[f"regret_at_1{end}"], targets[f"regret_at_3{end}"]
     n = int(first.notna().sum())
     if not n:
         return ""
+    three = f", trying the three highest {_points(third.mean())}" if third.notna().any() else ""
     return (
-        f"Taking the {what} of the highest prediction costs {_points(first.mean())} against the best of those "
-        f"that {which}, trying the three highest {_points(third.mean())} (means over {_targets(n)}; the best of "
-        "noisy values is too good, so both are too large)."
+        f"Among {among}, taking the one of the highest prediction costs {_points(first.mean())} against the "
+        f"best{three} (means over {_targets(n)}; the best of noisy values is too good, so this is too large)."
     )
 
 
