@@ -181,7 +181,7 @@ def mixture_name(items: Mapping[str, int]) -> str:
     """What a mixture is called: its largest parts, and a digest of all of them.
 
     >>> mixture_name({"depth": 3, "jigsaw": 5})
-    'jigsaw 5 + depth 3 (20f5)'
+    'jigsaw 5 + depth 3 (20f5f077)'
     """
     told = sorted(items.items(), key=lambda part: (-part[1], part[0]))
     digest = hashlib.sha256(repr(sorted(items.items())).encode()).hexdigest()[:8]
