@@ -1,9 +1,11 @@
 """Write the dated page of `tasktransfer realise` on the drawn world: what was recommended and what came of it.
 
-    python docs/results/realise_page.py RUN_FOLDER > docs/results/PAGE.md
+    python docs/results/realise_page.py RUN_FOLDER [NOTES.md] > docs/results/PAGE.md
 
 Every number is computed from the tables in RUN_FOLDER/realise; the figure is that of the folder, copied beside the
-page by name. The planned families were fixed before any transfer was measured (docs/toyworld.md).
+page by name. What somebody concludes from them stands in NOTES.md, which is put below the figure as it is; without
+it the page holds no conclusion. The planned families were fixed before any transfer was measured
+(docs/toyworld.md).
 """
 
 from __future__ import annotations
@@ -27,11 +29,19 @@ def points(value: float) -> str:
     return "–" if np.isnan(value) else f"{100 * value:+.1f}"
 
 
-def interval(row: pd.Series, name: str, *, pgf: bool = False) -> str:
+def pgf(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:+.2f}"
+
+
+def share(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.0%}"
+
+
+def interval(row: pd.Series, name: str, *, as_pgf: bool = False) -> str:
     mean, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if np.isnan(mean):
         return "–"
-    told = [f"{v:+.2f}" if pgf else points(v) for v in (mean, low, high)]
+    told = [f"{v:+.2f}" if as_pgf else points(v) for v in (mean, low, high)]
     return told[0] if np.isnan(low) else f"{told[0]} [{told[1]}, {told[2]}]"
 
 
@@ -44,20 +54,26 @@ def table(heads: str, rows: list[tuple[object, ...]]) -> str:
 
 def methods_table(methods: pd.DataFrame) -> str:
     heads = "method; predicted PGF; realised PGF; gain; regret; over direct; surely better / worse; over random; "
-    heads += "surely better / worse; other tasks; held / with error"
+    heads += "surely better / worse; over uniform; surely better / worse; other tasks; own sources; "
+    protects = methods["protected"].notna().any()
+    heads += ("protected; not protected; " if protects else "") + "held / with error"
     rows = [
         (
             row.method,
-            f"{row.predicted:+.2f}",
-            f"{row.pgf:+.2f}",
+            pgf(row.predicted),
+            pgf(row.pgf),
             points(row.gain),
             f"{100 * row.regret:.1f}",
             points(row.over_direct),
             f"{row.better_than_direct} / {row.worse_than_direct}",
             points(row.over_random),
             f"{row.better_than_random} / {row.worse_than_random}",
+            points(row.over_uniform),
+            f"{row.better_than_uniform} / {row.worse_than_uniform}",
             points(row.elsewhere),
-            f"{row.held:.0%} / {row.held_with_error:.0%}",
+            points(row.on_sources),
+            *((points(row.protected), points(row.unprotected)) if protects else ()),
+            f"{share(row.held)} / {share(row.held_with_error)}",
         )
         for row in methods.itertuples()
     ]
@@ -70,17 +86,20 @@ def parts_told(items: str) -> str:
 
 
 def target_table(rows_of: pd.DataFrame) -> str:
-    heads = "method; trained on; predicted PGF; realised PGF; gain; over direct; over random; worst other task"
+    heads = "method; trained on; predicted PGF; realised PGF; gain; over direct; over random; over uniform; "
+    heads += "worst other task; own sources"
     rows = [
         (
             row["method"],
             parts_told(row["items"]),
-            interval(row, "predicted", pgf=True),
-            interval(row, "pgf", pgf=True),
+            interval(row, "predicted", as_pgf=True),
+            interval(row, "pgf", as_pgf=True),
             interval(row, "gain"),
             interval(row, "over_direct"),
             interval(row, "over_random"),
-            f"{label_of(row['worst_task'])} {points(row['worst'])}",
+            interval(row, "over_uniform"),
+            f"{label_of(row['worst_task'])} {points(row['worst'])}" if row["n_elsewhere"] else "–",
+            interval(row, "on_sources"),
         )
         for _, row in rows_of.iterrows()
     ]
@@ -96,7 +115,7 @@ def family_table(chosen: pd.DataFrame, evidence: tt.Analysis, judged: pd.DataFra
     heads += "methods that gave them most items; best other finetune of the grid on the judging half"
     rows = []
     for target in chosen["target"].unique():
-        column = matrix[target].drop(index=target).dropna().sort_values(ascending=False)
+        column = matrix[target].drop(index=target, errors="ignore").dropna().sort_values(ascending=False)
         relatives = [task for task in column.index if FAMILY_OF[task] == FAMILY_OF[target]]
         told = [f"{label_of(r)} {column[r]:+.2f} ({list(column.index).index(r) + 1})" for r in relatives]
         by_method = chosen[(chosen["target"] == target) & (chosen["method"] != "direct")]
@@ -104,21 +123,48 @@ def family_table(chosen: pd.DataFrame, evidence: tt.Analysis, judged: pd.DataFra
         alone = most.groupby("method", sort=False)["source"].agg(list)
         by = [method for method, sources in alone.items() if set(sources) <= set(relatives)]
         there = judged[(judged["kind"] == "finetune") & (judged["target"] == target)]
-        best = there[there["source"] != target].sort_values("pgf_pooled", ascending=False).iloc[0]
+        best = there[there["source"] != target].nlargest(1, "pgf_pooled")
         rows.append(
             (
                 f"{label_of(target)} {target}",
                 f"{FAMILY_OF[target]}: {', '.join(map(label_of, relatives)) or 'none'}",
                 ", ".join(told) or "–",
                 ", ".join(by) or "none",
-                f"{label_of(best['source'])} {best['pgf_pooled']:+.2f}",
+                f"{label_of(best['source'].iloc[0])} {best['pgf_pooled'].iloc[0]:+.2f}" if len(best) else "–",
             )
         )
     return table(heads, rows)
 
 
+def regret_rows(targets: pd.DataFrame) -> str:
+    """Choosing by the prediction: among all mixtures, and among those without the target's own data."""
+    heads = "target; mixtures; best trained; gain; regret@1; regret@3; rank correlation of predicted and realised"
+    rows = []
+    for _, row in targets.iterrows():
+        for end, which in (("", ""), ("_other", ", other data")):
+            rows.append(
+                (
+                    f"{label_of(row['target'])}{which}",
+                    row[f"n_mixtures{end}"],
+                    row[f"best_methods{end}"] if row[f"n_mixtures{end}"] else "–",
+                    points(row[f"best_gain{end}"]),
+                    points(row[f"regret_at_1{end}"]).lstrip("+"),
+                    points(row[f"regret_at_3{end}"]).lstrip("+"),
+                    pgf(row[f"spearman{end}"]),
+                )
+            )
+    return table(heads, rows)
+
+
+def held_among(rows: pd.DataFrame) -> str:
+    """How often predicted intervals hold, of the pairs where there is a PGF and a prediction."""
+    told = [share(rows[name].astype("boolean").astype(float).mean()) for name in ("held", "held_with_error")]
+    return f"{rows['held'].notna().sum()} of {len(rows)} | {told[0]} | {told[1]}"
+
+
 def main() -> None:
     root = Path(sys.argv[1])
+    notes = Path(sys.argv[2]).read_text(encoding="utf-8").strip() if len(sys.argv) > 2 else ""
     folder = root / "realise"
     study = json.loads((root / "study.json").read_text(encoding="utf-8"))["study"]
     trained = json.loads((folder / "trained" / "study.json").read_text(encoding="utf-8"))["study"]
@@ -136,9 +182,12 @@ def main() -> None:
     print(f"{date.today()}. {len(study['sources'])} sources and targets, {len(study['seeds'])} seeds in the grid,")
     print(f"{n_seeds} fresh seeds a mixture; {budget} items a mixture, {optimisation['steps']} steps of")
     print(f"{optimisation['batch']}; {n_mixtures} different mixtures for {len(targets)} targets. Of the")
-    print(f"{items['target']} items a target {n_judge} judge, the others chose. A million-parameter")
-    print("stand-in on drawn pictures: it shows what the tool measures, not what large models do.\n")
+    print(f"{items['target']} items a target {n_judge} judge, the others chose. Intervals are of")
+    print(f"{100 * summary['confidence']:g} %. A million-parameter stand-in on drawn pictures: it shows what the")
+    print("tool measures, not what large models do.\n")
     print("![Gain of each method on each target](../images/toy_realise.png)\n")
+    if notes:
+        print(f"{notes}\n")
     print("## As the report words it\n")
     for line in summary["findings"]:
         print(f"- {line}")
@@ -148,28 +197,29 @@ def main() -> None:
     print("\n## By target\n")
     for target, rows in realised.groupby("target", sort=False):
         of = targets[targets["target"] == target].iloc[0]
-        print(
-            f"**{label_of(target)} {target}**, baseline {of['baseline']:.1%}. Best trained: {of['best_methods']}"
-        )
-        print(f"({points(of['best_gain'])} points); regret@1 {100 * of['regret_at_1']:.1f}, regret@3")
-        print(
-            f"{100 * of['regret_at_3']:.1f}; rank correlation of predicted and realised {of['spearman']:.2f} over"
-        )
-        print(f"{of['n_mixtures']} mixtures.\n")
+        print(f"**{label_of(target)} {target}**, baseline {of['baseline']:.1%}.\n")
         print(target_table(rows) + "\n")
+    print("## Choosing by the prediction\n")
+    print(
+        "Regret in accuracy points against the best of the mixtures named, a maximum of noisy values: somewhat too"
+    )
+    print("large. Not given where there are no more mixtures than are tried.\n")
+    print(regret_rows(targets) + "\n")
     print("## Planned families\n")
     print(family_table(tables["recommended"], evidence, judged))
     elsewhere = tables["elsewhere"].drop_duplicates(["mixture", "task"])
-    held, held_with = elsewhere["held"].mean(), elsewhere["held_with_error"].mean()
-    print("\n## Predicted intervals elsewhere\n")
-    print(f"Over {len(elsewhere)} different pairs of mixture and other task the predicted interval holds the")
-    print("realised PGF")
-    print(f"in {held:.0%}, with the error of the realised value in {held_with:.0%}.")
+    apart = ~elsewhere["trained_on"].astype(bool)
+    print("\n## Predicted intervals\n")
+    print("Different pairs of mixture and task; those without a PGF or a prediction are in no share.\n")
+    print("| task | pairs | held | with the error of the realised value |\n| --- | --- | --- | --- |")
+    print(f"| the target | {held_among(realised.drop_duplicates(['target', 'mixture']))} |")
+    print(f"| in the mixture | {held_among(elsewhere[~apart])} |")
+    print(f"| neither | {held_among(elsewhere[apart])} |")
     if len(tables["merge_agreement"]):
         print("\n## Merged against trained\n")
         rows = [
-            (row["how"], row["n_mixtures"], row["n_pairs"], interval(row, "raw", pgf=True),
-             interval(row, "within_target", pgf=True))
+            (row["how"], row["n_mixtures"], row["n_pairs"], interval(row, "raw", as_pgf=True),
+             interval(row, "within_target", as_pgf=True))
             for _, row in tables["merge_agreement"].iterrows()
         ]  # fmt: skip
         print(table("way; mixtures; pairs; rank correlation raw; within targets", rows))

@@ -33,7 +33,25 @@ def realise(
     target_data: Annotated[
         str, typer.Option(help="with, without or both: may a mixture use the target's own data?")
     ] = "with",
-    random: Annotated[int, typer.Option(help="Random mixtures.")] = 1,
+    random: Annotated[int, typer.Option(help="Random mixtures; their mean is what others are held against.")] = 1,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="TASK", help="A source to leave out; repeatable.")
+    ] = None,
+    protect: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK", help="A task not to harm; repeatable; `all` is every task that is no target."
+        ),
+    ] = None,
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE=ITEMS", help="Items a source holds; repeatable; a number alone is for all."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--k", help="Sources that top-k and random take.")] = 3,
+    threshold: Annotated[float, typer.Option(help="PGF that the threshold rule wants exceeded.")] = 0.0,
+    caution: Annotated[float, typer.Option(help="Standard deviations taken off the expected PGF.")] = 1.0,
+    harm_weight: Annotated[float, typer.Option(help="What a point lost on a protected task counts.")] = 3.0,
+    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
     merge: Annotated[
         str, typer.Option(help="Ways of merging, separated by commas; none for no merges.")
     ] = "linear,cat",
@@ -43,24 +61,34 @@ def realise(
 ) -> None:
     """Run a study's grid, train what each method recommends from it, and judge it on items that did not choose."""
     from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.analysis.settings import Settings
+    from tasktransfer.cli_selection import _caps
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.report.realised_report import save_realised
     from tasktransfer.report.realised_words import realised_lines
     from tasktransfer.selection.methods import METHODS
-    from tasktransfer.study.realise import Wish
+    from tasktransfer.selection.question import MethodSettings
+    from tasktransfer.selection.wish import Wish
     from tasktransfer.study.realise import realise as realise_study
+    from tasktransfer.study.study_file import load_study
 
+    checked = load_study(study, overrides=sets or ())
     wish = Wish(
-        tuple(dict.fromkeys(target)),
+        tuple(target),
         budget,
         methods=tuple(METHODS) if methods is None else _names(methods),
         n_seeds=seeds,
         target_data=target_data,
         n_random=random,
         merges=() if merge == "none" else _names(merge),
+        exclude=tuple(exclude or ()),
+        protect="all" if protect == ["all"] and "all" not in checked.targets else tuple(protect or ()),
+        caps=_caps(cap or [], checked.sources) or {},
+        settings=MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight),
+        confidence=confidence,
     )
     outcome = realise_study(study, out, wish, workers=workers, overrides=sets or (), quiet=quiet)
-    page = save_realised(outcome, analyze(read_accuracies(out)), out / "realise")
+    page = save_realised(outcome, analyze(read_accuracies(out), Settings(confidence=confidence)), out / "realise")
     for line in realised_lines(outcome):
         typer.echo(line)
     for note in outcome.notes:

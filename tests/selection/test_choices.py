@@ -8,6 +8,7 @@ import pytest
 from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.errors import InputError
 from tasktransfer.selection.choices import choosing_items, make_choices, mixture_name
+from tasktransfer.selection.question import MethodSettings
 from tasktransfer.tables import Accuracies
 from tests.selection.worked import worked_items, worked_table
 
@@ -30,11 +31,30 @@ def test_halves_do_not_depend_on_order_and_share_nothing():
     assert choosing_items("u", names) != chosen
 
 
+def test_items_of_a_cluster_are_in_one_half():
+    cluster_of = {f"i{number}": f"scene {number // 4}" for number in range(40)}
+    chosen = choosing_items("t", cluster_of)
+    assert len(chosen) == 20
+    halves = {cluster: {item in chosen for item in cluster_of if cluster_of[item] == cluster}
+              for cluster in cluster_of.values()}  # fmt: skip
+    assert all(len(found) == 1 for found in halves.values())
+    alone = [f"i{number}" for number in range(40)]
+    assert choosing_items("t", {item: item for item in alone}) == choosing_items("t", alone)
+
+
 def test_a_mixture_is_named_by_what_is_in_it():
     assert mixture_name({"a": 2, "b": 3}) == mixture_name({"b": 3, "a": 2}) != mixture_name({"a": 3, "b": 2})
     long = mixture_name({f"task_with_a_long_name_{number}": number for number in range(1, 9)})
     assert len(long) <= 80
     assert "+ 6 more" in long
+
+
+def test_names_of_many_mixtures_differ():
+    """With 16 bits of digest these are one name: the first two parts are alike, and the digests meet."""
+    rest = [
+        {"a": 100, "b": 99, "c": 50 - n, "d": 40, "e": 30 + n - m, "f": m} for n in range(20) for m in range(1, 30)
+    ]
+    assert len({mixture_name(items) for items in rest}) == len(rest)
 
 
 def test_target_data(evidence):
@@ -58,6 +78,32 @@ def test_several_random_mixtures_and_equal_choices_under_one_name(evidence):
     by_method = {(choice.method, choice.target): choice for choice in found}
     assert set(by_method) == {(m, t) for m in ("random 1", "random 2", "uniform") for t in "ab"}
     assert by_method["uniform", "a"].mixture == by_method["uniform", "b"].mixture
+    both, _ = make_choices(evidence, ["a"], 12, methods=["random", "direct"], n_random=2, target_data="both")
+    told = [(choice.method, choice.rule, choice.other_data) for choice in both if choice.rule == "random"]
+    assert told == [
+        ("random 1", "random", False), ("random 1, other data", "random", True),
+        ("random 2", "random", False), ("random 2, other data", "random", True),
+    ]  # fmt: skip
+
+
+def test_settings_protected_tasks_and_caps_reach_the_methods(evidence):
+    def items(method, **about):
+        [found] = make_choices(evidence, ["a"], 12, methods=[method], **about)[0]
+        return found.items
+
+    assert items("top-k", settings=MethodSettings(k=1)) == {"a": 12}
+    assert items("threshold", settings=MethodSettings(threshold=0.6)) == {"a": 12}
+    assert items("largest", caps={"a": 12, "b": 20, "c": 15}) == {"b": 12}
+    assert items("largest", caps={"a": 12, "b": 20, "c": 15}, exclude=["b"]) == {"c": 12}
+    failed = {"caps": {"a": 20, "b": 20, "c": 20, "its finetunes failed": 90}, "exclude": ["another that failed"]}
+    assert items("largest", **failed) == {"a": 12}
+    found, notes = make_choices(evidence, ["a", "b"], 12, methods=["mixture"], protect=["b"])
+    assert (len(found), notes) == (2, [])  # b is protected where it is not the target
+
+
+def test_no_method_is_told(evidence):
+    with pytest.raises(InputError, match="no method is named; there are mixture, lower-bound"):
+        make_choices(evidence, ["a"], 12, methods=[])
 
 
 def test_a_method_without_an_answer_is_noted_and_all_of_them_are_refused(evidence):

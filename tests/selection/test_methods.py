@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
+
 import numpy as np
 import pytest
 
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.selection.methods import METHODS, find_method
 from tasktransfer.selection.question import MethodSettings, ask
-from tests.selection.evidence import evidence_of
+from tasktransfer.selection.recommend import recommend
+from tests.selection.evidence import evidence_of, transfers_of
 
 # rows sources, columns targets; on t0 the sources rank t0, t1, t2, t3 (harms)
 PGF = np.array(
@@ -66,6 +70,31 @@ def test_random_draws_k_sources_by_the_seed():
     assert all(sorted(found) == [0, 0, 0.5, 0.5] for found in drawn)
     assert len(drawn) == 6
     assert shares("random", settings=MethodSettings(seed=4)) == shares("random", settings=MethodSettings(seed=4))
+
+
+def test_random_draws_anew_for_every_target():
+    drawn = {tuple(shares("random", targets=f"t{t}", settings=MethodSettings(k=2))) for t in range(4)}
+    assert len(drawn) > 1
+    both = [
+        shares("random", targets=names, settings=MethodSettings(k=2)) for names in (["t0", "t2"], ["t2", "t0"])
+    ]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("method", ["top-k", "best-single", "largest", "random", "lower-bound", "uniform"])
+def test_the_order_of_rows_decides_nothing(method):
+    pgf = np.full((4, 4), 0.2)  # all alike
+    found = set()
+    for order in map(list, permutations("abcd")):
+        cells = transfers_of(pgf, p_value=0.01, sources=order, targets=order)
+        evidence = replace(evidence_of(pgf), sources=order, targets=order, cells=cells)
+        answer = recommend(evidence, "a", 7, method=method, caps=10, settings=MethodSettings(k=2))
+        found.add(tuple(answer.items.items()))
+    assert len(found) == 1
+    [items] = found
+    expected = {"top-k": {"a": 4, "b": 3}, "best-single": {"a": 7}, "largest": {"a": 7}}
+    expected["uniform"] = expected["lower-bound"] = {"a": 2, "b": 2, "c": 2, "d": 1}
+    assert dict(items) == expected.get(method, dict(items))
 
 
 def test_lower_bound_takes_deviations_off():

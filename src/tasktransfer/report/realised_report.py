@@ -45,6 +45,7 @@ def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path) -> P
             "findings": realised_lines(outcome),
             "notes": outcome.notes,
             "failed": outcome.failed,
+            "confidence": outcome.confidence,
             "versions": versions(),
         }
         write_json(told, made / MARKER)

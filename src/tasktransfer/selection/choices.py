@@ -1,6 +1,8 @@
 """Every method's choice for every target, from one half of the items; the other half is to judge it.
 
 Items are halved by the order of SHA-256 of ``target, a zero byte, item``: the first half, rounded up, chooses.
+Items of one cluster (an image, a scene) go together, by the name of the cluster, so that none has its likeness in
+the other half.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import pandas as pd
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.selection.evidence import Evidence, gather_evidence
+from tasktransfer.selection.methods import METHODS
 from tasktransfer.selection.question import MethodSettings
 from tasktransfer.selection.recommend import Recommendation, recommend
 
@@ -33,15 +36,42 @@ class Choice(NamedTuple):
     expected: pd.DataFrame  # columns task, pgf, low, high
     helps: bool | None
 
+    @property
+    def rule(self) -> str:
+        """The key in `tasktransfer.selection.methods.METHODS`."""
+        return self.method.removesuffix(WITHOUT).split(" ")[0]
 
-def choosing_items(target: str, items: Iterable[str]) -> set[str]:
+    @property
+    def other_data(self) -> bool:
+        """Whether the name says that the target's own data were left out."""
+        return self.method.endswith(WITHOUT)
+
+
+def choosing_items(target: str, cluster_of: Iterable[str] | Mapping[str, str]) -> set[str]:
     """The half of a target's items that recommendations are made from.
 
+    Parameters
+    ----------
+    target
+        The task.
+    cluster_of
+        Its items; or the cluster of each, and an item alone is a cluster of its own name.
+
+    Examples
+    --------
     >>> sorted(choosing_items("t", ["a", "b", "c", "d"])) == sorted(choosing_items("t", ["d", "c", "b", "a"]))
     True
     """
-    ordered = sorted(set(items), key=lambda item: hashlib.sha256(f"{target}\0{item}".encode()).digest())
-    return set(ordered[: (len(ordered) + 1) // 2])
+    clusters = cluster_of if isinstance(cluster_of, Mapping) else {item: item for item in cluster_of}
+    members: dict[str, set[str]] = {}
+    for item, cluster in clusters.items():
+        members.setdefault(cluster, set()).add(item)
+    chosen: set[str] = set()
+    for cluster in sorted(members, key=lambda name: hashlib.sha256(f"{target}\0{name}".encode()).digest()):
+        if 2 * len(chosen) >= len(clusters):
+            break
+        chosen |= members[cluster]
+    return chosen
 
 
 def make_choices(
@@ -54,6 +84,8 @@ def make_choices(
     n_random: int = 1,
     caps: Mapping[str, int] | None = None,
     exclude: Sequence[str] = (),
+    protect: str | Sequence[str] = (),
+    settings: MethodSettings | None = None,
     confidence: float = 0.95,
 ) -> tuple[list[Choice], list[str]]:
     """Ask every method about every target.
@@ -72,11 +104,15 @@ def make_choices(
         ``with``: a target's own data may be used; ``without``: only ``direct`` uses it; ``both``: either way, the
         second under the name ``METHOD, other data``.
     n_random
-        How many random mixtures there are.
+        How many random mixtures there are; their seeds count on from that of the settings.
     caps
         Items that sources hold.
     exclude
         Sources that cannot be mixed.
+    protect
+        Tasks not to harm, or ``all``; a target among them is no protected task of its own question.
+    settings
+        Choices of the methods.
 
     Returns
     -------
@@ -86,12 +122,17 @@ def make_choices(
     Raises
     ------
     InputError
-        No method has an answer.
+        No method is named, or none has an answer.
     """
-    known = gather_evidence(evidence)
+    if not methods:
+        raise InputError(f"no method is named; there are {', '.join(METHODS)}")
+    known = gather_evidence(evidence)  # a source whose finetunes failed is not in it
+    caps = {source: items for source, items in (caps or {}).items() if source in known.sources} or None
+    exclude = [source for source in exclude if source in known.sources]
     choices, notes = [], []
     for target in targets:
-        for name, method, without, settings in _questions(methods, target_data, n_random):
+        others = protect if isinstance(protect, str) else [task for task in protect if task != target]
+        for name, method, without, chosen in _questions(methods, target_data, n_random, settings):
             try:
                 found = recommend(
                     known,
@@ -100,8 +141,9 @@ def make_choices(
                     method=method,
                     exclude=exclude,
                     exclude_target_data=without,
+                    protect=others,
                     caps=caps,
-                    settings=settings,
+                    settings=chosen,
                     confidence=confidence,
                 )
             except InputError as error:
@@ -114,17 +156,18 @@ def make_choices(
 
 
 def _questions(
-    methods: Sequence[str], target_data: str, n_random: int
+    methods: Sequence[str], target_data: str, n_random: int, settings: MethodSettings | None
 ) -> Iterable[tuple[str, str, bool, MethodSettings]]:
     """Name, method, whether target data are left out, and settings."""
+    settings = settings or MethodSettings()
     for method in methods:
         for number in range(n_random if method == "random" else 1):
             name = f"{method} {number + 1}" if method == "random" and n_random > 1 else method
-            settings = replace(MethodSettings(), seed=number)
+            chosen = replace(settings, seed=settings.seed + number)
             if method == "direct" or target_data != "without":
-                yield name, method, False, settings
+                yield name, method, False, chosen
             if method != "direct" and target_data != "with":
-                yield name + (WITHOUT if target_data == "both" else ""), method, True, settings
+                yield name + (WITHOUT if target_data == "both" else ""), method, True, chosen
 
 
 def _choice(target: str, name: str, found: Recommendation) -> Choice:
@@ -138,10 +181,10 @@ def mixture_name(items: Mapping[str, int]) -> str:
     """What a mixture is called: its largest parts, and a digest of all of them.
 
     >>> mixture_name({"depth": 3, "jigsaw": 5})
-    'jigsaw 5 + depth 3 (20f5)'
+    'jigsaw 5 + depth 3 (20f5f077)'
     """
     told = sorted(items.items(), key=lambda part: (-part[1], part[0]))
-    digest = hashlib.sha256(repr(sorted(items.items())).encode()).hexdigest()[:4]
+    digest = hashlib.sha256(repr(sorted(items.items())).encode()).hexdigest()[:8]
     shown = " + ".join(f"{task[:24].strip()} {count}" for task, count in told[:2])
     more = f" + {len(told) - 2} more" if len(told) > 2 else ""
     return f"{shown}{more} ({digest})".replace("=", "-")

@@ -1,37 +1,41 @@
 """What was recommended, held against what came of it.
 
-    gain            accuracy of the trained mixture less the baseline, on the judging half of the items; intervals
-                    over items and training seeds, which are crossed (`tasktransfer.analysis.crossed`)
-    over direct     the same of the difference to the mixture of the target's own data, paired by item and seed
-    elsewhere       mean and least gain over the other tasks
+    gain            accuracy of the trained mixture less the baseline, on the judging half of the items
+    over direct     accuracy it has more than the mixture of the target's own data, paired by seed and item
+    over random     the same against the mean of all random mixtures of the target that might use the same data
+    over uniform    the same against the uniform mixture that might use the same data
+    elsewhere       mean and least gain over the tasks that are neither the target nor in the mixture
+    on sources      mean gain over the tasks in the mixture, the target aside
     regret          accuracy that the best mixture of all that were trained for the target has more
-    regret@k        the same of the best among the k mixtures of the highest predicted PGF [1]_
     held            whether the predicted interval of PGF holds the realised value; ``held_with_error`` whether the
-                    two differ by no more than both intervals together allow
+                    two differ by no more than both intervals together allow; not known where either has no value
 
-The best of many noisy values looks better than it is, so every regret is somewhat too large.
-
-Shape letters: S seeds, K items.
-
-References
-----------
-.. [1] Poth et al., "What to Pre-Train on? Efficient Intermediate Task Selection", EMNLP 2021.
+Choosing by the prediction is judged in `tasktransfer.selection.regret`, intervals are those of
+`tasktransfer.selection.answers`. The interval of a difference to random mixtures is that of these draws: over
+items and seeds, not over other draws of sources.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from tasktransfer.analysis.crossed import CrossedMean, crossed_mean, mean_squares, pgf_interval
-from tasktransfer.analysis.items import targets_of_items
-from tasktransfer.analysis.moderation import VariancePrior
-from tasktransfer.analysis.uncertainty import groups_with_prior
+from tasktransfer.errors import InputError
+from tasktransfer.selection.answers import (
+    UNKNOWN,
+    Answers,
+    Value,
+    answers_of,
+    difference_of,
+    gain_of,
+    mean_gain,
+    pgf_of,
+)
 from tasktransfer.selection.choices import Choice
+from tasktransfer.selection.regret import regret_table
 
 __all__ = ["Judgement", "Outcome", "judge"]
 
@@ -56,28 +60,26 @@ class Outcome(NamedTuple):
     agreement: pd.DataFrame  # of `tasktransfer.selection.merged.merge_agreement`
     notes: list[str]  # questions that a method had no answer to
     failed: dict[str, str]  # cells
+    confidence: float = 0.95  # of every interval
 
 
-class _Scores(NamedTuple):
-    """One cell's answers to one target."""
+class _Judge(NamedTuple):
+    """What every choice is held against."""
 
-    after_SK: np.ndarray
-    before_SK: np.ndarray
-    clusters_K: np.ndarray | None
-    prior: VariancePrior
-
-    @property
-    def n_units(self) -> int:
-        return self.after_SK.shape[1] if self.clusters_K is None else int(self.clusters_K.max()) + 1
+    choices: Sequence[Choice]
+    answers: Mapping[tuple[str, str], Answers]
+    tasks: Sequence[str]
+    protect: Collection[str]
+    confidence: float
 
 
-class _Value(NamedTuple):
-    mean: float
-    low: float
-    high: float
-
-
-def judge(items: pd.DataFrame, choices: Sequence[Choice], *, confidence: float = 0.95) -> Judgement:
+def judge(
+    items: pd.DataFrame,
+    choices: Sequence[Choice],
+    *,
+    protect: str | Collection[str] = (),
+    confidence: float = 0.95,
+) -> Judgement:
     """Hold choices against the answers of the mixtures that were trained.
 
     Parameters
@@ -87,236 +89,174 @@ def judge(items: pd.DataFrame, choices: Sequence[Choice], *, confidence: float =
         model, the grid's finetunes, whose spread over seeds steadies that of the mixtures, and the mixtures.
     choices
         Of `make_choices`; one whose mixture was not trained is left out.
+    protect
+        Tasks that were not to be harmed, or ``all``; they get a mean of their own.
+
+    Raises
+    ------
+    InputError
+        No mixture was trained.
     """
-    scores = _scores_of(items)
-    tasks = list(dict.fromkeys(task for _, task in scores))
-    rows, others = [], []
-    for choice in choices:
-        if (choice.mixture, choice.target) not in scores:
-            continue
-        rows.append(_row(choice, choices, scores, tasks, confidence))
-        others += _elsewhere(choice, scores, tasks, confidence)
-    realised = pd.DataFrame(rows)
-    best = realised.groupby("target")["gain"].transform("max")
-    realised["regret"] = best - realised["gain"]
-    elsewhere = pd.DataFrame(others)
-    return Judgement(realised, elsewhere, _by_target(realised), _by_method(realised))
+    answers = answers_of(items)
+    tasks = sorted({task for _, task in answers})
+    held = _Judge(choices, answers, tasks, tasks if protect == "all" else protect, confidence)
+    made = [choice for choice in choices if (choice.mixture, choice.target) in answers]
+    if not made:
+        raise InputError(f"nothing to judge: none of the {len(choices)} recommended mixtures answered its target")
+    realised = pd.DataFrame([_row(choice, held) for choice in made])
+    realised = realised.astype(dict.fromkeys(("held", "held_with_error"), "boolean"))
+    realised["regret"] = realised.groupby("target")["gain"].transform("max") - realised["gain"]
+    others = [row for choice in made for row in _elsewhere(choice, held)]
+    elsewhere = pd.DataFrame(others, columns=None if others else list(_ELSEWHERE))
+    elsewhere = elsewhere.astype(dict.fromkeys(("held", "held_with_error"), "boolean"))
+    return Judgement(realised, elsewhere, regret_table(realised), _by_method(realised))
 
 
-def _scores_of(items: pd.DataFrame) -> dict[tuple[str, str], _Scores]:
-    """Answers by mixture and target."""
-    found = {}
-    for block in targets_of_items(items):
-        for group, prior in groups_with_prior(block):
-            for number, cell in enumerate(group.cells):
-                if cell.kind == "mixture":
-                    scores = _Scores(group.after_CSK[number], group.before_CSK[number], group.clusters_K, prior)
-                    found[cell.source, block.target] = scores
-    return found
-
-
-def _mean(change_SK: np.ndarray, of: _Scores, prior: VariancePrior | None = None) -> CrossedMean:
-    population = "source" if len(change_SK) > 1 else "adapters"
-    squares = mean_squares(change_SK[None], of.clusters_K)
-    return crossed_mean(squares, population, prior) if prior else crossed_mean(squares, population)
-
-
-def _gain(of: _Scores, confidence: float) -> _Value:
-    mean = _mean(of.after_SK - of.before_SK, of, of.prior)
-    low, high = mean.with_pseudo_items(of.n_units).interval(confidence)
-    return _Value(float(mean.mean[0]), float(low[0]), float(high[0]))
-
-
-def _pgf(of: _Scores, gain: _Value, confidence: float) -> _Value:
-    """On the scale of the grid's; where no interval is defined there, that of the gain over the observed gap."""
-    gap = float(1 - of.before_SK.mean())
-    if gap * of.before_SK.shape[1] < 1 - 1e-9:
-        return _Value(np.nan, np.nan, np.nan)
-    low, high = pgf_interval(
-        of.after_SK[None],
-        of.before_SK[None],
-        confidence=confidence,
-        population="source" if len(of.after_SK) > 1 else "adapters",
-        prior=of.prior,
-        clusters_K=of.clusters_K,
-    )
-    if np.isnan(low[0]):
-        return _Value(*(value / gap for value in gain))
-    return _Value(gain.mean / gap, float(low[0]), float(high[0]))
-
-
-def _row(
-    choice: Choice,
-    choices: Sequence[Choice],
-    scores: Mapping[tuple[str, str], _Scores],
-    tasks: Sequence[str],
-    confidence: float,
-) -> dict[str, object]:
-    own = scores[choice.mixture, choice.target]
-    gain = _gain(own, confidence)
-    pgf = _pgf(own, gain, confidence)
+def _row(choice: Choice, held: _Judge) -> dict[str, object]:
+    own = held.answers[choice.mixture, choice.target]
+    gain = gain_of(own, held.confidence)
+    pgf = pgf_of(own, gain, held.confidence)
     predicted = _predicted(choice, choice.target)
-    row: dict[str, object] = {
+    return {
         "target": choice.target,
         "method": choice.method,
         "mixture": choice.mixture,
         "items": "; ".join(f"{task} {count}" for task, count in choice.items.items()),
         "n_sources": len(choice.items),
+        "holds_target": choice.target in choice.items,
         "helps": "" if choice.helps is None else str(choice.helps).lower(),
         **_named("predicted", predicted),
-        "n_seeds": len(own.after_SK),
-        "n_items": own.after_SK.shape[1],
+        "n_seeds": len(own.seeds),
+        "n_items": len(own.items_K),
         "baseline": float(own.before_SK.mean()),
         "accuracy": float(own.after_SK.mean()),
         **_named("gain", gain),
         **_named("pgf", pgf),
-        "held": predicted.low <= pgf.mean <= predicted.high,
+        "held": _holds(predicted, pgf),
         "held_with_error": _agree(predicted, pgf),
+        **_against(choice, held),
+        **_other_tasks(choice, held),
     }
+
+
+def _against(choice: Choice, held: _Judge) -> dict[str, object]:
+    """Against direct finetuning, and random and uniform mixtures that might use the same data."""
+    own = held.answers[choice.mixture, choice.target]
+    row: dict[str, object] = {}
     for name in COMPARED:
-        rival = next((c for c in choices if c.target == choice.target and c.method.split(" ")[0] == name), None)
-        there = rival is not None and (rival.mixture, choice.target) in scores
-        difference = _Value(np.nan, np.nan, np.nan)
-        if rival is not None and there:
-            same = rival.mixture == choice.mixture
-            rivals = scores[rival.mixture, choice.target]
-            difference = _Value(0.0, 0.0, 0.0) if same else _difference(own, rivals, confidence)
-        row |= _named(f"over_{name}", difference)
-    return row | _harm(choice, scores, [task for task in tasks if task != choice.target], confidence)
+        rivals = [
+            held.answers[other.mixture, other.target]
+            for other in held.choices
+            if (other.target, other.rule) == (choice.target, name)
+            and (name == "direct" or other.other_data == choice.other_data)
+            and (other.mixture, other.target) in held.answers
+        ]
+        row |= _named(f"over_{name}", difference_of(own, rivals, held.confidence) if rivals else UNKNOWN)
+    return row
 
 
-def _named(name: str, value: _Value) -> dict[str, float]:
+def _other_tasks(choice: Choice, held: _Judge) -> dict[str, object]:
+    """Mean gains over other tasks: not in the mixture, with the one that loses most; in it; protected or not."""
+    there = {
+        task: held.answers[choice.mixture, task]
+        for task in held.tasks
+        if task != choice.target and (choice.mixture, task) in held.answers
+    }
+    apart = {task: of for task, of in there.items() if task not in choice.items}
+    gains = {task: gain_of(of, held.confidence) for task, of in apart.items()}
+    worst = min(gains, key=lambda task: gains[task].mean, default="")
+    protected = [of for task, of in there.items() if task in held.protect]
+    rest = [of for task, of in there.items() if task not in held.protect] if held.protect else []
+    sources = [of for task, of in there.items() if task in choice.items]
+    return {
+        "n_elsewhere": len(apart),
+        **_named("elsewhere", mean_gain(list(apart.values()), held.confidence)),
+        "worst_task": worst,
+        **_named("worst", gains.get(worst, UNKNOWN)),
+        **_named("on_sources", mean_gain(sources, held.confidence)),
+        **_named("protected", mean_gain(protected, held.confidence)),
+        **_named("unprotected", mean_gain(rest, held.confidence)),
+    }
+
+
+def _named(name: str, value: Value) -> dict[str, float]:
     return {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}
 
 
-def _predicted(choice: Choice, task: str) -> _Value:
+def _predicted(choice: Choice, task: str) -> Value:
     row = choice.expected[choice.expected["task"] == task]
-    return _Value(*(float(row[name].iloc[0]) if len(row) else np.nan for name in ("pgf", "low", "high")))
+    return Value(*(float(row[name].iloc[0]) if len(row) else np.nan for name in ("pgf", "low", "high")))
 
 
-def _agree(a: _Value, b: _Value) -> bool:
+def _holds(predicted: Value, realised: Value) -> bool | None:
+    """Whether an interval holds a value."""
+    if np.isnan([predicted.low, predicted.high, realised.mean]).any():
+        return None
+    return predicted.low <= realised.mean <= predicted.high
+
+
+def _agree(a: Value, b: Value) -> bool | None:
     """Whether two values differ by no more than the half-intervals that face each other, in quadrature."""
+    if np.isnan([*a, *b]).any():
+        return None
     lower, upper = (a, b) if a.mean <= b.mean else (b, a)
     return bool(upper.mean - lower.mean <= np.hypot(lower.high - lower.mean, upper.mean - upper.low))
 
 
-def _difference(a: _Scores, b: _Scores, confidence: float) -> _Value:
-    """Accuracy that one mixture has more than another, on the same items and seeds."""
-    if a.after_SK.shape != b.after_SK.shape:
-        return _Value(float(a.after_SK.mean() - b.after_SK.mean()), np.nan, np.nan)
-    change = a.after_SK - b.after_SK
-    mean = _mean(change, a)
-    low, high = mean.with_pseudo_items(a.n_units).interval(confidence)
-    return _Value(float(mean.mean[0]), float(low[0]), float(high[0]))
+_ELSEWHERE = (
+    "target", "method", "mixture", "task", "trained_on", "protected", "predicted", "predicted_low",
+    "predicted_high", "gain", "gain_low", "gain_high", "pgf", "pgf_low", "pgf_high", "held", "held_with_error",
+)  # fmt: skip
 
 
-def _harm(
-    choice: Choice, scores: Mapping[tuple[str, str], _Scores], others: Iterable[str], confidence: float
-) -> dict[str, object]:
-    """Mean gain over the other tasks, and the one that loses most."""
-    there = {task: scores[choice.mixture, task] for task in others if (choice.mixture, task) in scores}
-    if not there:
-        return {**_named("elsewhere", _Value(np.nan, np.nan, np.nan)), "worst_task": "",
-                **_named("worst", _Value(np.nan, np.nan, np.nan))}  # fmt: skip
-    gains = {task: _gain(own, confidence) for task, own in there.items()}
-    worst = min(gains, key=lambda task: gains[task].mean)
-    mean = _mean_over_tasks(list(there.values()), confidence)
-    return {**_named("elsewhere", mean), "worst_task": worst, **_named("worst", gains[worst])}
-
-
-def _mean_over_tasks(tasks: Sequence[_Scores], confidence: float) -> _Value:
-    """Mean gain of tasks that share seeds and not items."""
-    changes = [of.after_SK - of.before_SK for of in tasks]
-    mean = float(np.mean([change.mean() for change in changes]))
-    parts = []  # variance and degrees of freedom
-    for of, change in zip(tasks, changes, strict=True):
-        squares = mean_squares(change[None], of.clusters_K)
-        variance = float(crossed_mean(squares, "adapters").of_items[0]) / len(tasks) ** 2
-        parts.append((variance, squares.n_units - 1.0))
-    n_seeds = len(changes[0])
-    if n_seeds > 1 and len({len(change) for change in changes}) == 1:
-        by_seed = np.mean([change.mean(axis=1) for change in changes], axis=0)
-        parts.append((float(by_seed.var(ddof=1)) / n_seeds, n_seeds - 1.0))
-    whole = sum(variance for variance, _ in parts)
-    squared = sum(variance**2 / df for variance, df in parts)
-    if squared <= 0:
-        return _Value(mean, np.nan, np.nan)
-    half = float(stats.t.ppf(0.5 + confidence / 2, whole**2 / squared)) * float(np.sqrt(whole))
-    return _Value(mean, mean - half, mean + half)
-
-
-def _elsewhere(
-    choice: Choice, scores: Mapping[tuple[str, str], _Scores], tasks: Iterable[str], confidence: float
-) -> list[dict[str, object]]:
+def _elsewhere(choice: Choice, held: _Judge) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for task in tasks:
-        if task == choice.target or (choice.mixture, task) not in scores:
+    for task in held.tasks:
+        if task == choice.target or (choice.mixture, task) not in held.answers:
             continue
-        of = scores[choice.mixture, task]
-        gain = _gain(of, confidence)
-        pgf, predicted = _pgf(of, gain, confidence), _predicted(choice, task)
+        of = held.answers[choice.mixture, task]
+        gain = gain_of(of, held.confidence)
+        pgf, predicted = pgf_of(of, gain, held.confidence), _predicted(choice, task)
         rows.append(
             {
                 "target": choice.target,
                 "method": choice.method,
                 "mixture": choice.mixture,
                 "task": task,
+                "trained_on": task in choice.items,
+                "protected": task in held.protect,
                 **_named("predicted", predicted),
                 **_named("gain", gain),
                 **_named("pgf", pgf),
-                "held": predicted.low <= pgf.mean <= predicted.high,
+                "held": _holds(predicted, pgf),
                 "held_with_error": _agree(predicted, pgf),
             }
         )
     return rows
 
 
-def _by_target(realised: pd.DataFrame) -> pd.DataFrame:
-    """Choosing by the highest prediction among all mixtures of a target."""
-    rows = []
-    for target, of_target in realised.groupby("target", sort=False):
-        mixtures = of_target.drop_duplicates("mixture").sort_values("predicted", ascending=False, kind="stable")
-        gains = mixtures["gain"].to_numpy()
-        best = mixtures.iloc[int(np.argmax(gains))]
-        told = mixtures["predicted"].to_numpy()
-        several = len(mixtures) > 2 and np.ptp(told) > 0 and np.ptp(gains) > 0
-        rows.append(
-            {
-                "target": target,
-                "n_mixtures": len(mixtures),
-                "baseline": float(mixtures["baseline"].iloc[0]),
-                "best_methods": "; ".join(of_target.loc[of_target["mixture"] == best["mixture"], "method"]),
-                "best_gain": float(best["gain"]),
-                "regret_at_1": float(gains.max() - gains[0]),
-                "regret_at_3": float(gains.max() - gains[:3].max()),
-                "spearman": float(stats.spearmanr(told, gains).statistic) if several else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
 def _by_method(realised: pd.DataFrame) -> pd.DataFrame:
-    """Means over targets, and on how many a method is surely better or worse than direct finetuning."""
+    """Means over targets, and on how many a method is surely better or worse than what it is compared with."""
     rows = []
-    for method, rows_of in realised.groupby("method", sort=False):
-        rows.append(
-            {
-                "method": method,
-                "n_targets": len(rows_of),
-                "predicted": rows_of["predicted"].mean(),
-                "pgf": rows_of["pgf"].mean(),
-                "gain": rows_of["gain"].mean(),
-                "regret": rows_of["regret"].mean(),
-                "elsewhere": rows_of["elsewhere"].mean(),
-                "worst": rows_of["worst"].min(),
-                "over_direct": rows_of["over_direct"].mean(),
-                "better_than_direct": int((rows_of["over_direct_low"] > 0).sum()),
-                "worse_than_direct": int((rows_of["over_direct_high"] < 0).sum()),
-                "over_random": rows_of["over_random"].mean(),
-                "better_than_random": int((rows_of["over_random_low"] > 0).sum()),
-                "worse_than_random": int((rows_of["over_random_high"] < 0).sum()),
-                "held": float(rows_of["held"].mean()),
-                "held_with_error": float(rows_of["held_with_error"].mean()),
+    for method, of in realised.groupby("method", sort=False):
+        both = of[of["predicted"].notna() & of["pgf"].notna()]  # their means are to be of the same targets
+        row: dict[str, object] = {
+            "method": method,
+            "n_targets": len(of),
+            "n_pgf": len(both),
+            "predicted": both["predicted"].mean(),
+            "pgf": both["pgf"].mean(),
+        }
+        row |= {name: of[name].mean() for name in ("gain", "regret", "elsewhere")}
+        row |= {"worst": of["worst"].min()}
+        row |= {name: of[name].mean() for name in ("on_sources", "protected", "unprotected")}
+        for name in COMPARED:
+            over = f"over_{name}"
+            row |= {
+                over: of[over].mean(),
+                f"n_over_{name}": int(of[over].notna().sum()),
+                f"better_than_{name}": int((of[f"{over}_low"] > 0).sum()),
+                f"worse_than_{name}": int((of[f"{over}_high"] < 0).sum()),
             }
-        )
+        rows.append(row | {name: of[name].astype(float).mean() for name in ("held", "held_with_error")})
     return pd.DataFrame(rows)

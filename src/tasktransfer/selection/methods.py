@@ -15,13 +15,14 @@ to compare with
 direct         the targets' own data, in the proportion of their weights
 best-single    the highest measured PGF, alone
 uniform        all sources alike
-random         k sources drawn by the seed, alike
+random         k sources drawn by the seed and the names of the targets, alike
 largest        the source that holds most items, alone
 =============  ================================================================================================
 
 Of several targets the weighted mean counts. No share exceeds what a source holds; what it cannot give the other
 chosen ones give in proportion, and where they cannot either, that is an error. The paper does not tell how it
-mixed; equal shares are ours.
+mixed; equal shares are ours. Of sources that are alike the first by name is taken: the order of rows in a table
+decides nothing.
 
 References
 ----------
@@ -30,6 +31,7 @@ References
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -77,11 +79,11 @@ def lower_bound(evidence: Evidence, question: Question) -> np.ndarray:
     """Shares in proportion to the lower bounds above 0; the highest alone where none is."""
     usable = _measured(evidence, question)
     draws = gain_draws(evidence, question)[:, usable]
-    bound = np.full(len(question.sources), -np.inf)
-    bound[usable] = draws.mean(axis=0) - question.settings.caution * draws.std(axis=0)
-    shares = np.maximum(bound, 0.0)
+    bound = draws.mean(axis=0) - question.settings.caution * draws.std(axis=0)
+    shares = np.zeros(len(question.sources))
+    shares[usable] = np.maximum(bound, 0.0)
     if not shares.any():
-        shares[np.argmax(bound)] = 1.0
+        shares[usable[np.argmax(bound)]] = 1.0
     return within_caps(shares, question, "lower-bound")
 
 
@@ -128,8 +130,9 @@ def uniform(evidence: Evidence, question: Question) -> np.ndarray:  # noqa: ARG0
 
 
 def random(evidence: Evidence, question: Question) -> np.ndarray:  # noqa: ARG001
-    """k sources drawn by the seed, alike."""
-    drawn = np.random.default_rng(question.settings.seed).permutation(len(question.sources))
+    """k sources drawn by the seed and the names of the targets, alike: not the same ones for every target."""
+    told = hashlib.sha256(repr(sorted(question.targets)).encode()).digest()
+    drawn = np.random.default_rng([question.settings.seed, *told]).permutation(_by_name(question))
     return within_caps(_alike(drawn[: question.settings.k], question), question, "random")
 
 
@@ -137,7 +140,8 @@ def largest(evidence: Evidence, question: Question) -> np.ndarray:  # noqa: ARG0
     """The source that holds most items, alone; the first of equals."""
     if unknown := [s for s, cap in zip(question.sources, question.caps, strict=True) if np.isinf(cap)]:
         raise InputError(f"largest: how many items {quoted(unknown)} holds is not known; give caps")
-    return within_caps(_alike(np.array([np.argmax(question.caps)]), question), question, "largest")
+    ordered = _by_name(question)
+    return within_caps(_alike(ordered[[np.argmax(question.caps[ordered])]], question), question, "largest")
 
 
 METHODS: dict[str, Method] = {
@@ -197,14 +201,20 @@ def _hold(names: list[str]) -> str:
 
 
 def _measured(evidence: Evidence, question: Question) -> np.ndarray:
-    """Places of the sources that were measured on every target and hold an item."""
-    usable = np.flatnonzero(~np.isnan(measured_gain(evidence, question)) & (question.caps > 0))
+    """Places of the sources that were measured on every target and hold an item, by name."""
+    ordered = _by_name(question)
+    usable = ordered[~np.isnan(measured_gain(evidence, question)[ordered]) & (question.caps[ordered] > 0)]
     if not len(usable):
         raise InputError(
             f"none of the sources that may be used was measured on {quoted(question.targets)}: "
             f"{quoted(question.sources)}"
         )
-    return usable
+    return np.asarray(usable)
+
+
+def _by_name(question: Question) -> np.ndarray:
+    """Places of the sources in the order of their names."""
+    return np.array(sorted(range(len(question.sources)), key=question.sources.__getitem__), dtype=int)
 
 
 def _alike(places: np.ndarray, question: Question) -> np.ndarray:

@@ -146,7 +146,7 @@ def recommend(
         model=known.model,
         targets=question.targets,
         budget=question.budget,
-        items=dict(sorted(counts.items(), key=lambda item: -item[1])),
+        items=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
         expected=expected,
         evidence=rows,
         helps=helps,
@@ -168,7 +168,7 @@ def _whole_items(shares: np.ndarray, question: Question) -> np.ndarray:
     """Whole items that add up to the budget: largest remainders, none above its cap."""
     exact = shares * question.budget
     items = np.floor(exact + 1e-9)
-    order = np.argsort(-(exact - items), kind="stable")
+    order = np.lexsort((question.sources, (items - exact).round(9)))  # of equal remainders the first by name
     order = order[(items < question.caps)[order] & (shares > 0)[order]]
     lacking = int(question.budget - items.sum())
     items[order[:lacking]] += 1

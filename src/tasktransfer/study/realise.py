@@ -19,8 +19,10 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -30,90 +32,25 @@ import pyarrow.parquet as pq
 from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.pgf import pgf_table, transfers_table
 from tasktransfer.analysis.pipeline import Analysis, analyze
-from tasktransfer.errors import InputError, SettingsError, closest, quoted
+from tasktransfer.analysis.settings import Settings
+from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.selection.choices import Choice, choosing_items, make_choices
 from tasktransfer.selection.judgement import Outcome, judge
 from tasktransfer.selection.merged import merge_agreement, merge_table
-from tasktransfer.selection.methods import METHODS
+from tasktransfer.selection.wish import Wish
+from tasktransfer.study.item_sets import find_item_sets
 from tasktransfer.study.plan import Plan
 from tasktransfer.study.run import run_study
 from tasktransfer.study.spec import Merge, Study
 from tasktransfer.study.store import Store, write_table
 from tasktransfer.study.study_file import load_study
 from tasktransfer.tables import Accuracies
+from tasktransfer.tasks.supply import Supply
 
 __all__ = ["Wish", "realise"]
 
-WAYS = ("linear", "cat", "ties", "dare_linear", "dare_ties")
-_NO_CONTROLS: dict[str, object] = {"controls": (), "per_source_controls": ()}
-TARGET_DATA = ("with", "without", "both")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is asked of `realise`, beside the study.
-
-    Parameters
-    ----------
-    targets
-        Tasks to help.
-    budget
-        Items of each mixture.
-    methods
-        Of `tasktransfer.selection.methods.METHODS`.
-    n_seeds
-        Fresh seeds a mixture; as many as the grid has where None.
-    target_data
-        ``with``, ``without`` or ``both``, see `tasktransfer.selection.choices.make_choices`.
-    n_random
-        Random mixtures.
-    merges
-        Ways of merging; none for no merges.
-    confidence
-        Of every interval.
-    """
-
-    targets: tuple[str, ...]
-    budget: int
-    methods: tuple[str, ...] = tuple(METHODS)
-    n_seeds: int | None = None
-    target_data: str = "with"
-    n_random: int = 1
-    merges: tuple[str, ...] = ("linear", "cat")
-    confidence: float = 0.95
-
-    def check(self, study: Study) -> None:
-        """Raise what is wrong before anything is computed."""
-        for target in self.targets:
-            if target not in study.targets:
-                near = closest(target, study.targets)
-                raise InputError(f"{target!r} is no target of the study{near}; there are {quoted(study.targets)}")
-        if not self.targets:
-            raise InputError("no target is named; at least one of the study's is needed")
-        if self.budget < 1:
-            raise SettingsError(f"the budget is {self.budget}; accepted is a whole number of items from 1")
-        if self.n_seeds is not None and self.n_seeds < 1:
-            raise SettingsError(f"seeds is {self.n_seeds}; accepted is a whole number from 1")
-        if self.n_random < 1:
-            raise SettingsError(f"random is {self.n_random}; accepted is a whole number from 1")
-        for what, given, known in (
-            ("method", self.methods, METHODS),
-            ("way of merging", self.merges, WAYS),
-            ("use of target data", (self.target_data,), TARGET_DATA),
-        ):
-            for name in given:
-                if name not in known:
-                    raise SettingsError(f"no {what} {name!r}{closest(name, known)}; there are {', '.join(known)}")
-        if len(study.models) > 1 or len(study.variants) > 1:
-            raise InputError(
-                f"realise takes one model and one way of training; the study has {quoted(study.models)}"
-                f"{f' and the variants {quoted(study.variants)}' if study.variants else ''}"
-            )
-        if len(study.sources) < 2:
-            raise InputError(
-                "realise needs a study with two sources or more: their finetunes are what it chooses by"
-            )
+_NO_MORE: dict[str, object] = {"controls": (), "per_source_controls": (), "more_seeds": {}}
 
 
 def realise(
@@ -146,7 +83,9 @@ def realise(
         A folder cannot be written to.
     """
     checked = study if isinstance(study, Study) else load_study(study, overrides=overrides)
-    wish.check(checked)
+    _refuse_several(checked)
+    wish.check(checked.targets, checked.sources)
+    wish.check_budget(checked.sources, _there(checked, find_item_sets(checked, here_only=True).supplies))
     root = Path(out)
     grid = run_study(
         study, root, workers=workers, overrides=overrides if study is not checked else (), quiet=quiet
@@ -155,33 +94,54 @@ def realise(
     folder = root / "realise"
     answers = pq.read_table(root / "predictions.parquet")
     halves = _halves(answers)
-    evidence = analyze(_half(folder / "choosing", [answers], halves, chooses=True))
-    choices, notes = _choose(evidence, plan, wish)
-    parts = dict.fromkeys(choice.mixture for choice in choices)
-    mixtures = {name: next(c.items for c in choices if c.mixture == name) for name in parts}
-    trained = _train(plan, Store(root), folder / "trained", mixtures, wish, workers=workers, quiet=quiet)
-    merged, names = _merge(plan, Store(root), folder / "merged", mixtures, wish, workers=workers, quiet=quiet)
-    tables = [
-        answers,
-        *(pq.read_table(path / "predictions.parquet") for path in (folder / "trained", merged) if path),
-    ]
+    choosing = _half(folder / "choosing", [answers], halves, chooses=True)
+    choices, notes = _choose(analyze(choosing, Settings(confidence=wish.confidence)), plan, wish)
+    mixtures = {choice.mixture: choice.items for choice in choices}
+    parts = [_Part(folder / "trained", _trained(plan.study, mixtures, wish), ("base",))]
+    merges, names = _merges(mixtures, wish, plan.study)
+    if merges:
+        merged = plan.study.model_copy(update=_NO_MORE | {"mixtures": {}, "merges": merges})
+        parts.append(_Part(folder / "merged", merged, ("base", "finetune")))
+    failed = [_run_part(part, plan, Store(root), workers=workers, quiet=quiet) for part in parts]
+    tables = [answers, *(pq.read_table(part.folder / "predictions.parquet") for part in parts)]
+    _refuse_none_trained(tables[1], mixtures, failed[0], parts[0].folder)
     judged = _half(folder / "judging", tables, halves, chooses=False)
     assert judged.items is not None
-    merges = merge_table(_transfers(judged), names)
+    merge_gains = merge_table(_transfers(judged), names)
     return Outcome(
         choices,
-        judge(judged.items, choices, confidence=wish.confidence),
-        merges,
-        merge_agreement(merges, confidence=wish.confidence),
+        judge(judged.items, choices, protect=wish.protect, confidence=wish.confidence),
+        merge_gains,
+        merge_agreement(merge_gains, confidence=wish.confidence),
         notes,
-        {**grid.failed, **trained},
+        reduce(or_, failed, grid.failed),
+        wish.confidence,
     )
 
 
+def _refuse_several(study: Study) -> None:
+    if len(study.models) > 1 or len(study.variants) > 1:
+        raise InputError(
+            f"realise takes one model and one way of training; the study has {quoted(study.models)}"
+            f"{f' and the variants {quoted(study.variants)}' if study.variants else ''}"
+        )
+    if len(study.sources) < 2:
+        raise InputError("realise needs a study with two sources or more: their finetunes are what it chooses by")
+
+
+def _there(study: Study, supplies: Mapping[str, Supply]) -> dict[str, int]:
+    """Items that sources hold, of those that are here and have an end."""
+    found = {source: supplies[source].available("train") for source in study.sources if source in supplies}
+    return {source: count for source, count in found.items() if count is not None}
+
+
 def _halves(answers: pa.Table) -> Mapping[str, set[str]]:
-    """For each target the items that choose."""
-    pairs = answers.select(["target", "item"]).group_by(["target", "item"]).aggregate([]).to_pandas()
-    return {str(target): choosing_items(str(target), rows["item"]) for target, rows in pairs.groupby("target")}
+    """For each target the items that choose; items of one cluster go together where the table tells clusters."""
+    named = ["target", "item", "cluster" if "cluster" in answers.column_names else "item"]
+    found: dict[str, dict[str, str]] = {}
+    for target, item, cluster in zip(*(answers[name].to_pylist() for name in named), strict=True):
+        found.setdefault(target, {})[item] = cluster or item
+    return {target: choosing_items(target, cluster_of) for target, cluster_of in found.items()}
 
 
 def _half(
@@ -200,7 +160,6 @@ def _half(
 
 
 def _choose(evidence: Analysis, plan: Plan, wish: Wish) -> tuple[list[Choice], list[str]]:
-    held = {source: plan.supplies[source].available("train") for source in plan.study.sources}
     return make_choices(
         evidence,
         wish.targets,
@@ -208,62 +167,63 @@ def _choose(evidence: Analysis, plan: Plan, wish: Wish) -> tuple[list[Choice], l
         methods=wish.methods,
         target_data=wish.target_data,
         n_random=wish.n_random,
-        caps={source: count for source, count in held.items() if count is not None} or None,
-        exclude=tuple(plan.study.adapters),
+        caps=wish.held(_there(plan.study, plan.supplies)) or None,
+        exclude=(*plan.study.adapters, *wish.exclude),
+        protect=wish.protect,
+        settings=wish.settings,
         confidence=wish.confidence,
     )
 
 
-def _train(
-    plan: Plan,
-    grid: Store,
-    folder: Path,
-    mixtures: Mapping[str, dict[str, int]],
-    wish: Wish,
-    *,
-    workers: int,
-    quiet: bool,
-) -> dict[str, str]:
-    """Train and ask the mixtures; what failed."""
-    first = max(plan.study.seeds) + 1
-    seeds = tuple(range(first, first + (wish.n_seeds or len(plan.study.seeds))))
-    changed = {"sources": (), "adapters": {}, "merges": {}, "mixtures": dict(mixtures), "seeds": seeds}
-    study = plan.study.model_copy(update=_NO_CONTROLS | changed)
-    _link_finished(grid, Store(folder), [cell.key for cell in plan.cells if cell.kind == "base"])
-    return run_study(study, folder, workers=workers, quiet=quiet).failed
+class _Part(NamedTuple):
+    """A study of its own that takes from the grid what that has finished."""
+
+    folder: Path
+    study: Study
+    taken: tuple[str, ...]  # kinds of cells
 
 
-def _merge(
-    plan: Plan,
-    grid: Store,
-    folder: Path,
-    mixtures: Mapping[str, dict[str, int]],
-    wish: Wish,
-    *,
-    workers: int,
-    quiet: bool,
-) -> tuple[Path | None, dict[str, tuple[str, str]]]:
-    """Merge the grid's adapters by the mixtures' weights and ask them; where that is, and what stands for what.
+def _trained(study: Study, mixtures: Mapping[str, dict[str, int]], wish: Wish) -> Study:
+    """The mixtures, with seeds that no cell of the grid has."""
+    used = [*study.seeds, *(seed for seeds in study.more_seeds.values() for seed in seeds)]
+    seeds = range(max(used) + 1, max(used) + 1 + (wish.n_seeds or len(study.seeds)))
+    changed = {"sources": (), "adapters": {}, "merges": {}, "mixtures": dict(mixtures), "seeds": tuple(seeds)}
+    return study.model_copy(update=_NO_MORE | changed)
+
+
+def _merges(
+    mixtures: Mapping[str, dict[str, int]], wish: Wish, study: Study
+) -> tuple[dict[str, Merge], dict[str, tuple[str, str]]]:
+    """Merges of the grid's adapters by the mixtures' weights, and what each source of them stands for.
 
     A mixture of one source is its finetune, which is there.
     """
-    if not wish.merges or plan.study.method.kind == "full":
-        return None, {}
     names, merges = {}, {}
     for number, (name, items) in enumerate(mixtures.items()):
-        for how in wish.merges:
-            if len(items) > 1:
-                key = f"{number}-{how}"
-                weights = {task: count / sum(items.values()) for task, count in items.items()}
-                merges[key] = Merge(of=weights, how=how)  # type: ignore[arg-type]
-                names[f"merge-{how}: {key}"] = (how, name)
-    if not merges:
-        return None, {}
-    study = plan.study.model_copy(update=_NO_CONTROLS | {"mixtures": {}, "merges": merges})
-    kept = [cell.key for cell in plan.cells if cell.kind in ("base", "finetune")]
-    _link_finished(grid, Store(folder), kept)
-    run_study(study, folder, workers=workers, quiet=quiet)
-    return folder, names
+        for how in wish.merges if study.method.kind != "full" and len(items) > 1 else ():
+            key = f"{number}-{how}"
+            weights = {task: count / sum(items.values()) for task, count in items.items()}
+            merges[key] = Merge(of=weights, how=how)  # type: ignore[arg-type]
+            names[f"merge-{how}: {key}"] = (how, name)
+    return merges, names
+
+
+def _run_part(part: _Part, plan: Plan, grid: Store, *, workers: int, quiet: bool) -> dict[str, str]:
+    """Do what is missing of a part; what failed."""
+    finished = [cell.key for cell in plan.cells if cell.kind in part.taken]
+    _link_finished(grid, Store(part.folder), finished)
+    return run_study(part.study, part.folder, workers=workers, quiet=quiet).failed
+
+
+def _refuse_none_trained(
+    answers: pa.Table, mixtures: Mapping[str, dict[str, int]], failed: Mapping[str, str], folder: Path
+) -> None:
+    if not set(answers["source"].to_pylist()) & set(mixtures):
+        first = next(iter(failed.values()), "not finished")
+        raise InputError(
+            f"none of the {len(mixtures)} recommended mixtures was trained, so there is nothing to judge; the "
+            f"first failed with: {first}. `tasktransfer status {folder}` tells more; the same command tries again"
+        )
 
 
 def _transfers(judged: Accuracies) -> pd.DataFrame:
