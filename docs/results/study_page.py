@@ -68,7 +68,8 @@ def tasks_table(analysis: tt.Analysis) -> str:
 
 
 def controls_table(analysis: tt.Analysis) -> str:
-    head = ("control", "explains of the squared PGF, noise included", "mean PGF of it", "mean PGF of finetunes", "net")
+    share = "explains of the squared PGF, noise included"
+    head = ("control", share, "mean PGF of it", "mean PGF of finetunes", "net")
     rows = [f"| {' | '.join(head)} |"]
     rows.append("|---|---|---|---|---|")
     for row in analysis.control_columns[analysis.control_columns["target"] == ""].itertuples():
