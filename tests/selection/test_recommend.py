@@ -82,6 +82,7 @@ def test_without_any_error_nothing_is_tested():
     assert np.isnan(found.p_value)
     assert found.items == {"t0": 10}
     assert "(no error is known)" in found.sentence
+    assert found.expected[["low", "high"]].isna().all(axis=None)
     assert any("not tested" in caution for caution in found.cautions)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.pgf import ZERO
 from tasktransfer.analysis.summary import versions
 from tasktransfer.report.labels import printable
 from tasktransfer.report.output_files import output_folder, write_json
@@ -71,8 +70,8 @@ def _number(value: float, *, sign: bool = True) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    """Empty where a value is exact for want of an error: no interval of nothing."""
-    return "" if np.isnan(low) or np.isnan(high) or high - low < ZERO else f"{low:+.2f} to {high:+.2f}"
+    """Empty where no error is known."""
+    return "" if np.isnan(low) or np.isnan(high) else f"{low:+.2f} to {high:+.2f}"
 
 
 def save_recommendation(recommendation: Recommendation, folder: str | Path) -> Path:

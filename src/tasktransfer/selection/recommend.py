@@ -31,6 +31,8 @@ from tasktransfer.tables import Accuracies
 
 __all__ = ["Recommendation", "recommend", "study_fragment"]
 
+_EXACT = 1e-3  # width of an interval of PGF that is none, for want of an error
+
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
@@ -106,8 +108,9 @@ def recommend(
     -------
     Recommendation
         ``items`` by source, most first, their sum the budget; ``expected``, a row for the weighted targets (task
-        empty) and for every task: role, pgf, low, high and p_harm, the probability of a loss; ``evidence``, a row
-        for every target and source that may be used (items 0 where it was not chosen): measured and shrunken PGF,
+        empty) and for every task: role, pgf, low and high (NaN where no error is known) and p_harm, the
+        probability of a loss; ``evidence``, a row for every target and source that may be used (items 0 where it
+        was not chosen): measured and shrunken PGF,
         ``q_helps`` (Benjamini-Hochberg over the sources), verdict and what weakens the cell; ``helps``, whether
         any source is shown to help (None where no error is known), with ``p_value``; ``p_gain``, the probability
         that this mixture gains; one ``sentence`` and ``cautions``.
@@ -189,14 +192,15 @@ def _expected(evidence: Evidence, question: Question, drawn_DT: np.ndarray, conf
     together = drawn_DT[:, columns] @ question.weights
     values = np.column_stack([together, drawn_DT])
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    exact = high - low < _EXACT
     role = dict.fromkeys(question.targets, "target") | dict.fromkeys(question.protect, "protected")
     return pd.DataFrame(
         {
             "task": ["", *evidence.targets],
             "role": ["target", *(role.get(task, "other") for task in evidence.targets)],
             "pgf": values.mean(axis=0),
-            "low": low,
-            "high": high,
+            "low": np.where(exact, np.nan, low),
+            "high": np.where(exact, np.nan, high),
             "p_harm": np.where(np.isnan(values).any(axis=0), np.nan, (values < 0).mean(axis=0)),
         }
     )

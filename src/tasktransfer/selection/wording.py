@@ -46,10 +46,10 @@ def _effect(row: pd.Series, target: str, confidence: float) -> str:
         return f"what that does to {target} was not measured"
     does = "close" if row["pgf"] >= 0 else "open"
     between = f"({confidence:.0%} interval {row['low']:+.2f} to {row['high']:+.2f})"
-    if row["low"] == row["high"]:
+    if np.isnan(row["low"]):
         between = "(no error is known)"
     told = f"it is expected to {does} {abs(row['pgf']):.0%} of the gap of {target} {between}"
-    if row["low"] <= 0 < row["pgf"] and row["low"] < row["high"]:
+    if row["low"] <= 0 < row["pgf"]:
         told += ", which may also be nothing"
     return told
 
