@@ -10,12 +10,20 @@ import typer
 from tasktransfer.errors import OutputError, SettingsError
 
 __all__ = [
+    "Cap",
+    "Caution",
     "Ceiling",
+    "Exclude",
+    "HarmWeight",
+    "K",
+    "Level",
     "Out",
+    "Protect",
     "Quiet",
     "Sets",
     "StudyFile",
     "StudyOut",
+    "Threshold",
     "Unit",
     "Workers",
     "folder",
@@ -46,6 +54,22 @@ Sets = Annotated[
 ]
 Workers = Annotated[int, typer.Option(help="Processes; the results do not depend on it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; run.log is written all the same.")]
+
+# how training data is chosen, of `recommend` and `realise`
+Exclude = Annotated[list[str] | None, typer.Option(metavar="TASK", help="A source to leave out; repeatable.")]
+Protect = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TASK", help="A task not to harm; repeatable; `all` is every task that is no target."),
+]
+Cap = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SOURCE=ITEMS", help="Items a source holds; repeatable; a number alone is for all."),
+]
+K = Annotated[int, typer.Option("-k", "--k", help="Sources that top-k and random take.")]
+Threshold = Annotated[float, typer.Option(help="PGF that the threshold rule wants exceeded.")]
+Caution = Annotated[float, typer.Option(help="Standard deviations taken off the expected PGF.")]
+HarmWeight = Annotated[float, typer.Option(help="What a point lost on a protected task counts.")]
+Level = Annotated[float, typer.Option(help="Level of the intervals.")]
 
 
 def refuse_beside(context: typer.Context, option: str, *idle: str) -> None:

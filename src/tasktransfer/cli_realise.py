@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from tasktransfer.cli_options import Quiet, Sets, StudyFile, StudyOut, Workers
+from tasktransfer.cli_options import (
+    Cap,
+    Caution,
+    Exclude,
+    HarmWeight,
+    K,
+    Level,
+    Protect,
+    Quiet,
+    Sets,
+    StudyFile,
+    StudyOut,
+    Threshold,
+    Workers,
+)
 
 __all__ = ["add_realise_command"]
 
@@ -34,24 +48,14 @@ def realise(
         str, typer.Option(help="with, without or both: may a mixture use the target's own data?")
     ] = "with",
     random: Annotated[int, typer.Option(help="Random mixtures; their mean is what others are held against.")] = 1,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="TASK", help="A source to leave out; repeatable.")
-    ] = None,
-    protect: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TASK", help="A task not to harm; repeatable; `all` is every task that is no target."
-        ),
-    ] = None,
-    cap: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SOURCE=ITEMS", help="Items a source holds; repeatable; a number alone is for all."),
-    ] = None,
-    k: Annotated[int, typer.Option("-k", "--k", help="Sources that top-k and random take.")] = 3,
-    threshold: Annotated[float, typer.Option(help="PGF that the threshold rule wants exceeded.")] = 0.0,
-    caution: Annotated[float, typer.Option(help="Standard deviations taken off the expected PGF.")] = 1.0,
-    harm_weight: Annotated[float, typer.Option(help="What a point lost on a protected task counts.")] = 3.0,
-    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    exclude: Exclude = None,
+    protect: Protect = None,
+    cap: Cap = None,
+    k: K = 3,
+    threshold: Threshold = 0.0,
+    caution: Caution = 1.0,
+    harm_weight: HarmWeight = 3.0,
+    confidence: Level = 0.95,
     merge: Annotated[
         str, typer.Option(help="Ways of merging, separated by commas; none for no merges.")
     ] = "linear,cat",
@@ -62,7 +66,7 @@ def realise(
     """Run a study's grid, train what each method recommends from it, and judge it on items that did not choose."""
     from tasktransfer.analysis.pipeline import analyze
     from tasktransfer.analysis.settings import Settings
-    from tasktransfer.cli_selection import _caps
+    from tasktransfer.cli_selection import caps_of
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.report.realised_report import save_realised
     from tasktransfer.report.realised_words import realised_lines
@@ -83,7 +87,7 @@ def realise(
         merges=() if merge == "none" else _names(merge),
         exclude=tuple(exclude or ()),
         protect="all" if protect == ["all"] and "all" not in checked.targets else tuple(protect or ()),
-        caps=_caps(cap or [], checked.sources) or {},
+        caps=caps_of(cap or [], checked.sources) or {},
         settings=MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight),
         confidence=confidence,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasktransfer.cli_options import Unit, folder
+from tasktransfer.cli_options import Cap, Caution, Exclude, HarmWeight, K, Level, Protect, Threshold, Unit, folder
 from tasktransfer.errors import InputError, quoted
 
 if TYPE_CHECKING:
@@ -47,24 +47,14 @@ def recommend(
     exclude_target_data: Annotated[
         bool, typer.Option("--exclude-target-data", help="Leave the targets' own data out.")
     ] = False,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="TASK", help="A source to leave out; repeatable.")
-    ] = None,
-    protect: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TASK", help="A task not to harm; repeatable; `all` is every task that is no target."
-        ),
-    ] = None,
-    cap: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SOURCE=ITEMS", help="Items a source holds; repeatable; a number alone is for all."),
-    ] = None,
-    k: Annotated[int, typer.Option("-k", "--k", help="Sources that top-k and random take.")] = 3,
-    threshold: Annotated[float, typer.Option(help="PGF that the threshold rule wants exceeded.")] = 0.0,
-    caution: Annotated[float, typer.Option(help="Standard deviations taken off the expected PGF.")] = 1.0,
-    harm_weight: Annotated[float, typer.Option(help="What a point lost on a protected task counts.")] = 3.0,
-    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    exclude: Exclude = None,
+    protect: Protect = None,
+    cap: Cap = None,
+    k: K = 3,
+    threshold: Threshold = 0.0,
+    caution: Caution = 1.0,
+    harm_weight: HarmWeight = 3.0,
+    confidence: Level = 0.95,
     ceiling: Annotated[
         str | None, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")
     ] = None,
@@ -96,7 +86,7 @@ def recommend(
         exclude_target_data=exclude_target_data,
         exclude=exclude or (),
         protect=_protected(protect or [], evidence.targets),
-        caps=_caps(cap or [], evidence.sources),
+        caps=caps_of(cap or [], evidence.sources),
         settings=settings,
         confidence=confidence,
     )
@@ -145,7 +135,7 @@ def _protected(names: Sequence[str], known: Sequence[str]) -> str | Sequence[str
     return "all"
 
 
-def _caps(texts: Sequence[str], sources: Sequence[str]) -> dict[str, int] | None:
+def caps_of(texts: Sequence[str], sources: Sequence[str]) -> dict[str, int] | None:
     """Items by source; a number alone is for all sources that are not named."""
     for_all = [text for text in texts if "=" not in text]
     named = _once(
