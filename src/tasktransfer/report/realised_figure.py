@@ -46,7 +46,7 @@ def draw_realised(realised: pd.DataFrame, baselines: tuple[str, ...] = ()) -> Fi
             continue
         of_target = realised[realised["target"] == targets[place]].set_index("method").reindex(methods)
         _draw_panel(axes, of_target, baselines)
-        told = f"{look.task_label(targets[place])}, baseline {of_target['baseline'].max():.0%}"
+        told = f"{look.task_label(targets[place])}\nbaseline {of_target['baseline'].max():.0%}"
         look.panel_title(axes, place, len(targets), told)
         axes.set_yticks(range(len(methods)), methods if place % columns == 0 else [])
         axes.set_xlabel("gain, accuracy points", labelpad=1)

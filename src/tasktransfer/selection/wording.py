@@ -112,6 +112,8 @@ def cautions_of(
         of_target = holes[evidence.source_places(list(items)), evidence.target_places([target])]
         if unmeasured := [source for source, hole in zip(items, of_target, strict=True) if hole]:
             told.append(f"what is said of {target} is a guess: {_listed(unmeasured)} was not measured on it")
+    if len(items) > 1:
+        told.append(f"the effects of {len(items)} sources are added up by their shares, which is an assumption")
     if np.isnan(p_value_S).all():
         told.append("whether any source helps is not tested: no error is known for its cells on the targets")
     others = np.array([source not in question.targets for source in question.sources])
