@@ -100,7 +100,8 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
     given = load_study(study, overrides=sets)
     planned = plan_study(given, here_only=True)
     labels = {cell.label for cell in planned.cells}
-    transfers = analyze(read_accuracies(out)).transfers
+    analysis = analyze(read_accuracies(out))
+    transfers, items = analysis.transfers, analysis.items
     available = {
         target: planned.supplies[target].available("test")
         for target in given.targets
@@ -115,6 +116,7 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
         cells_per_seed=len(labels),
         models_asked=len(planned.unique_cells),
         available=available,
+        items=None if items is None else items[items["model"].isin(labels) | (items["kind"] == "base")],
     )
     more = extended_study(given, proposal.more_seeds, proposal.more_items)
     text = study_text(more)
