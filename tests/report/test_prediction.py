@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +68,24 @@ def test_marks_are_means_of_both_ways_round(luck):
         for truth, asked in (halves, halves[::-1])
     ]
     assert marks(found, "early")["spearman"] == pytest.approx(np.mean(each))
+
+
+def test_measuring_again_is_judged_on_the_cells_of_the_others(luck):
+    few = Known(early={"early": ("early", 0.1)})
+    kept = luck.transfers["model"].eq("m") | luck.transfers["target"].isin(TASKS[:3])
+    part = replace(luck, transfers=luck.transfers[kept], items=None)
+    some, every = (
+        marks(measure_prediction(part, "m", known, shares=(0.5,), repeats=1), AGAIN) for known in (few, Known())
+    )
+    rows = part.pgf[part.pgf["model"] == "m"]
+    first, second = (
+        rows[rows["seed"] == run].pivot(index="source", columns="target", values="pgf") for run in "01"
+    )
+    off = ~np.eye(len(TASKS), dtype=bool)
+    here = off & np.isin(TASKS, TASKS[:3])[None, :]
+    for found, cells in ((some, here), (every, off)):
+        expected = stats.spearmanr(first.to_numpy()[cells].round(9), second.to_numpy()[cells].round(9)).statistic
+        assert found["spearman"] == pytest.approx(expected, abs=0.02)  # the even scale ties others
 
 
 def test_accuracies_alone_are_judged_on_the_same_items_and_it_is_told(tmp_path):

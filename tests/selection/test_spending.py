@@ -9,7 +9,7 @@ from scipy import stats
 
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.selection.paired import PairedItems
-from tasktransfer.selection.spending import propose
+from tasktransfer.selection.spending import open_questions, propose
 
 
 def transfers(rows):
@@ -87,6 +87,7 @@ def test_ranking_asks_about_the_best_source():
     ]
     found = propose(transfers(rows), budget=6, sources=["a", "b", "c", "d"], decide="ranking")
     assert found.undecided == 1
+    assert open_questions(transfers(rows), decide="ranking") == ["a or b → x"]
     assert set(found.more_seeds) == {"a", "b"}
     assert found.table["example"].iloc[-1] == "a or b → x"
 

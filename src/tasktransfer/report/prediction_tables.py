@@ -122,7 +122,10 @@ def _judge(truth: Measured, asked: Measured, model: str, like: pd.DataFrame, kno
         measured, estimates, noise=_noise(truth, model, like), seen=asked.matrix(model, like), cost=known.cost,
         side=side, **how,
     )  # fmt: skip
-    again = _again(truth, asked, model, like)
+    told = like.notna()
+    for estimate in estimates.values():
+        told &= estimate.values.notna()
+    again = _again(truth, asked, model, like.where(told))
     return _Judged(measured, estimates, table if again is None else pd.concat([table, again], ignore_index=True))
 
 
@@ -148,14 +151,14 @@ def _noise(truth: Measured, model: str, like: pd.DataFrame) -> pd.DataFrame:
 
 
 def _again(truth: Measured, asked: Measured, model: str, like: pd.DataFrame) -> pd.DataFrame | None:
-    """One half of the seeds held against the other: what measuring a second time would reach."""
+    """One half of the seeds held against the other, in the known cells: what measuring a second time reaches."""
     rows = truth.pgf[(truth.pgf["model"] == model) & (truth.pgf["kind"] == "finetune")]
     seeds = sorted(set(rows["seed"]))
     if len(seeds) < 2:
         return None
     told = []
     for own, other in ((seeds[::2], seeds[1::2]), (seeds[1::2], seeds[::2])):
-        measured = truth.of_seeds(model, own, like)
+        measured = truth.of_seeds(model, own, like).where(like.notna())
         again = Estimate(asked.of_seeds(model, other, like), len(other) / len(seeds))
         try:
             told.append(compare_estimates(measured, {AGAIN: again}, noise=measured * np.nan, shares=()))

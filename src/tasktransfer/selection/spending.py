@@ -37,7 +37,7 @@ from tasktransfer.analysis.uncertainty import EQUIVALENCE_MARGIN
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.selection.paired import PairedItems
 
-__all__ = ["DECISIONS", "Proposal", "propose"]
+__all__ = ["DECISIONS", "Proposal", "open_questions", "propose"]
 
 DECISIONS = ("verdicts", "ranking")
 UNITS = ("cells", "items")
@@ -142,11 +142,7 @@ def propose(
             raise SettingsError(f"{name} {value!r}: accepted are {' and '.join(known)}")
     if budget < 1:
         raise SettingsError(f"the budget is {budget} {unit}; accepted is a whole number from 1")
-    finetunes = transfers[(transfers["kind"] == "finetune") & (transfers["source"] != transfers["target"])]
-    thresholds = {
-        str(model): _threshold(rows, 1 - confidence) for model, rows in finetunes.groupby("model", sort=False)
-    }
-    questions = _questions(finetunes, decide, thresholds, margin, PairedItems(items))
+    questions = _open(transfers, decide, items, margin, 1 - confidence)
     if not questions.name:
         raise InputError("no cell with a known error is undecided: there is nothing left to decide")
     spender = _Spender(questions, 1 - confidence)
@@ -156,8 +152,32 @@ def propose(
                 f"a budget of {budget} cells buys nothing: one more seed of a source takes {cells_per_seed} cells"
             )
         return _buy_seeds(spender, sources, budget, cells_per_seed)
-    n_items = finetunes.groupby("target")["n_items"].max()
+    n_items = _between_tasks(transfers).groupby("target")["n_items"].max()
     return _buy_items(spender, n_items.dropna().astype(int).to_dict(), budget, models_asked, available or {})
+
+
+def open_questions(
+    transfers: pd.DataFrame,
+    *,
+    items: pd.DataFrame | None = None,
+    decide: str = "verdicts",
+    margin: float = EQUIVALENCE_MARGIN,
+    confidence: float = 0.95,
+) -> list[str]:
+    """What is undecided, by name; parameters as of `propose`."""
+    return _open(transfers, decide, items, margin, 1 - confidence).name
+
+
+def _between_tasks(transfers: pd.DataFrame) -> pd.DataFrame:
+    return transfers[(transfers["kind"] == "finetune") & (transfers["source"] != transfers["target"])]
+
+
+def _open(
+    transfers: pd.DataFrame, decide: str, items: pd.DataFrame | None, margin: float, level: float
+) -> _Questions:
+    finetunes = _between_tasks(transfers)
+    thresholds = {str(model): _threshold(rows, level) for model, rows in finetunes.groupby("model", sort=False)}
+    return _questions(finetunes, decide, thresholds, margin, PairedItems(items if decide == "ranking" else None))
 
 
 def _threshold(finetunes: pd.DataFrame, level: float) -> float:
