@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import product
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -85,3 +87,39 @@ def test_an_unknown_model_is_told(tmp_path):
         app, ["predict", str(tmp_path / "table.csv"), "--out", str(tmp_path), "--model", "M"]
     )
     assert "no model 'M'" in str(told.exception)
+
+
+def refused(*arguments):
+    return str(CliRunner().invoke(app, ["predict", *map(str, arguments)]).exception)
+
+
+def test_what_a_gradients_file_of_another_model_cost_is_not_known(finished, tmp_path):
+    names = ["a", "b", "c", "d"]
+    rows = [
+        ("tiny / whole", i, j, 0.1, number / 16, 0.1, np.nan)
+        for number, (i, j) in enumerate(product(names, names))
+    ]
+    columns = ["model", "source", "target", "inner", "cosine", "sign_inner", "linear"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "gradients.csv", index=False)
+    (tmp_path / "gradients.json").write_text('{"another|mean": 5.0}')
+    given = ("--gradients", tmp_path / "gradients.csv", "--measured", 0.5, "--repeats", 1)
+    predicted(finished, "--out", tmp_path / "p", *given)
+    table = pd.read_csv(tmp_path / "p" / "prediction.csv")
+    assert table.loc[table["estimate"] == "gradient cosine", "cost"].isna().all()
+    assert table.loc[table["estimate"] == "50% of the steps", "cost"].notna().all()
+
+
+def test_options_that_would_change_nothing_are_refused(tmp_path):
+    table = tmp_path / "table.csv"
+    told = refused(table, "--out", tmp_path, "--gradients", tmp_path / "g.csv", "--items", 8)
+    assert "--gradients and --items do not go together" in told
+    told = refused(table, "--out", tmp_path, "--no-gradients", "--draws", 2)
+    assert "--no-gradients and --draws do not go together" in told
+    assert "--items is 0" in refused(table, "--out", tmp_path, "--items", 0)
+
+
+def test_a_file_where_the_folder_should_be_is_told(finished, tmp_path):
+    (tmp_path / "f.txt").write_text("kept")
+    assert "f.txt: is a file; the output needs a folder" in refused(finished, "--out", tmp_path / "f.txt")
+    assert "inside: cannot be written" in refused(finished, "--out", tmp_path / "f.txt" / "inside")
+    assert (tmp_path / "f.txt").read_text() == "kept"

@@ -1,10 +1,11 @@
 """Write the dated page on foretelling transfer from a folder that `tasktransfer predict` wrote.
 
     tasktransfer predict RUN EARLY_RUN --out DIR
-    python docs/results/predicting_page.py DIR NOTES.md > docs/results/PAGE.md
+    python docs/results/predicting_page.py DIR NOTES.md [SEEDS=DIR ...] > docs/results/PAGE.md
 
-Every number of the tables is computed from those there; NOTES.md is what a reader made of them, put on top. The
-figure is copied beside the page by name.
+Every number of the tables is computed from those there; NOTES.md is what a reader made of them, put on top: it is
+edited, the page is not. SEEDS=DIR are calls whose EARLY_RUN had so many seeds. The figure, which NOTES.md
+shows, is copied by hand.
 """
 
 from __future__ import annotations
@@ -55,7 +56,19 @@ def marks_table(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def main(folder: Path, notes: Path) -> None:
+def by_seeds(folders: dict[str, Path]) -> None:
+    """The marks of early steps by how many seeds took them."""
+    parts = []
+    for seeds, folder in folders.items():
+        rows = pd.read_csv(folder / "prediction.csv")
+        here = (rows["holes"] == "all") & rows["estimate"].str.endswith("of the steps")
+        parts.append(rows[here].assign(estimate=rows["estimate"] + f", {seeds} seed{'s' * (seeds != '1')}"))
+    if parts:
+        print("\n## Early steps by seeds\n\nNo cell measured, all cells judged.\n")
+        print(marks_table(pd.concat(parts)))
+
+
+def main(folder: Path, notes: Path, early: dict[str, Path]) -> None:
     table = pd.read_csv(folder / "prediction.csv")
     told = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))
     print("# Foretelling transfer without the grid, on the embedded model\n")
@@ -65,7 +78,6 @@ def main(folder: Path, notes: Path) -> None:
     )
     print("that fails here needs a reason to be trusted there. What the columns are: `docs/predicting.md`.\n")
     print(notes.read_text(encoding="utf-8"))
-    print("![Marks of every estimate](../images/toy_prediction.png)\n")
     print("## In words\n")
     for sentence in told["sentences"]:
         print(f"- {sentence}")
@@ -78,6 +90,7 @@ def main(folder: Path, notes: Path) -> None:
             shown = ", ".join(f"{row.estimate} {row.p_interaction:.3f}" for row in p_values.itertuples())
             print(f"\np-value of the interactions (sources permuted within each target): {shown}.")
         print(f"\nError of the measurement itself: {noise:.2f}.")
+    by_seeds(early)
     print("\n## Self-transfer (the diagonal)\n")
     print("| estimate | tasks | rank correlation |\n|---|---|---|")
     for row in told["self_transfer"]:
@@ -86,4 +99,5 @@ def main(folder: Path, notes: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    pairs = [argument.split("=", 1) for argument in sys.argv[3:]]
+    main(Path(sys.argv[1]), Path(sys.argv[2]), {seeds: Path(place) for seeds, place in pairs})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasktransfer.cli_options import Out
-from tasktransfer.errors import InputError, SettingsError, closest, quoted
+from tasktransfer.errors import InputError, OutputError, SettingsError, closest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tasktransfer.report.prediction_tables import Known
     from tasktransfer.study.plan import Plan
     from tasktransfer.study.store import Store
-    from tasktransfer.study.token_passes import GridPasses
 
 __all__ = ["add_predict_command", "propose_next"]
 
@@ -48,8 +48,13 @@ def predict(
     gradients: Annotated[
         Path | None, typer.Option(help="Take gradients.csv and .json of an earlier call.")
     ] = None,
-    items: Annotated[int, typer.Option(help="Train items of a task whose gradients are taken.")] = 64,
-    draws: Annotated[int, typer.Option(help="Draws of A for the gradients.")] = 3,
+    items: Annotated[
+        int | None,
+        typer.Option(help="Train items of a task whose gradients are taken.  [default: 64]", show_default=False),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws of A for the gradients.  [default: 3]", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of masks and gradients.")] = 0,
 ) -> None:
     """Hold estimates of transfer that cost less than a grid against one that was run; say which to trust."""
@@ -58,6 +63,9 @@ def predict(
     from tasktransfer.report.prediction_tables import measure_prediction, save_prediction
     from tasktransfer.study.store import Store
 
+    _refuse_unused(gradients, no_gradients, items, draws)
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out}: is a file; the output needs a folder")
     analysis = analyze(read_accuracies(*runs))
     chosen = model or analysis.models[0]
     if chosen not in analysis.models:
@@ -66,8 +74,7 @@ def predict(
         )
     stores = [Store(path) for path in (split_name(run)[1] for run in runs) if (path / "study.json").is_file()]
     plans = [(store.read_plan(), store) for store in stores]
-    out.mkdir(parents=True, exist_ok=True)
-    table, passes = _gradients(plans, out, gradients, skip=no_gradients, items=items, draws=draws, seed=seed)
+    table, passes = _gradients(plans, out, gradients, skip=no_gradients, n=(items or 64, draws or 3), seed=seed)
     known = _known(plans, chosen, table, passes, [name for name in analysis.models if name != chosen])
     found = measure_prediction(analysis, chosen, known, shares=measured or (0.25, 0.5), repeats=repeats, seed=seed)
     save_prediction(found, out)
@@ -81,8 +88,9 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
     from tasktransfer.analysis.pipeline import analyze
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.selection.spending import propose
-    from tasktransfer.study.extension import extended_study, extended_text
+    from tasktransfer.study.extension import extended_study
     from tasktransfer.study.run import plan_study
+    from tasktransfer.study.spec import study_text
     from tasktransfer.study.store import write_text
     from tasktransfer.study.study_file import check_study, load_study
     from tasktransfer.tables import write_csv
@@ -93,7 +101,8 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
     given = load_study(study, overrides=sets)
     planned = plan_study(given, here_only=True)
     labels = {cell.label for cell in planned.cells}
-    transfers = analyze(read_accuracies(out)).transfers
+    analysis = analyze(read_accuracies(out))
+    transfers, items = analysis.transfers, analysis.items
     available = {
         target: planned.supplies[target].available("test")
         for target in given.targets
@@ -108,9 +117,10 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
         cells_per_seed=len(labels),
         models_asked=len(planned.unique_cells),
         available=available,
+        items=None if items is None else items[items["model"].isin(labels) | (items["kind"] == "base")],
     )
     more = extended_study(given, proposal.more_seeds, proposal.more_items)
-    text = extended_text(more)
+    text = study_text(more)
     check_study(text, name="next.yaml")
     write_csv(proposal.table, out / "next.csv")
     write_text(out / "next.yaml", text)
@@ -142,8 +152,7 @@ def _gradients(
     given: Path | None,
     *,
     skip: bool,
-    items: int,
-    draws: int,
+    n: tuple[int, int],
     seed: int,
 ) -> tuple[pd.DataFrame | None, dict[str, float]]:
     """The table of gradients, computed on the first run or read, and the tokens that it took."""
@@ -159,14 +168,36 @@ def _gradients(
     if skip or not plans:
         return None, {}
     from tasktransfer.study.gradients import estimate_transfer
+    from tasktransfer.study.store import write_text
 
-    found = estimate_transfer(*plans[0], n_items=items, draws=draws, seed=seed)
+    _make_folder(out)
+    found = estimate_transfer(*plans[0], n_items=n[0], draws=n[1], seed=seed)
     for note in found.notes:
         typer.echo(note)
     told = {f"{label}|{kind}": value for (label, kind), value in found.passes.items()}
-    found.table.to_csv(out / "gradients.csv", index=False)
-    (out / "gradients.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_text(out / "gradients.csv", found.table.to_csv(index=False, lineterminator="\n"))
+    write_text(out / "gradients.json", json.dumps(told, indent=1) + "\n")
     return found.table, told
+
+
+def _refuse_unused(gradients: Path | None, no_gradients: bool, items: int | None, draws: int | None) -> None:
+    """Options that would change nothing."""
+    given = {"--gradients": gradients is not None, "--no-gradients": no_gradients}
+    given |= {"--items": items is not None, "--draws": draws is not None}
+    told = [name for name, on in given.items() if on]
+    if len(told) > 1 and (given["--gradients"] or no_gradients):
+        why = "takes gradients as they are" if given["--gradients"] else "computes none"
+        raise SettingsError(f"{' and '.join(told)} do not go together: {told[0]} {why}")
+    for name, value in (("--items", items), ("--draws", draws)):
+        if value is not None and value < 1:
+            raise SettingsError(f"{name} is {value}; accepted is a whole number from 1")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
 
 
 def _known(
@@ -181,21 +212,22 @@ def _known(
     from tasktransfer.selection.prediction import GridCost
     from tasktransfer.study.token_passes import grid_passes
 
-    grids: dict[str, GridPasses] = {}
+    grids: dict[str, GridCost] = {}
     for plan, store in plans:
-        grids |= grid_passes(plan, store)
+        grids |= {label: GridCost(*passes) for label, passes in grid_passes(plan, store).items()}
     whole = grids.get(model)
     own = None if gradients is None else gradients[gradients["model"] == model]
+    own = own if own is not None and len(own) else None
     if whole is None:
-        return Known(own if own is not None and len(own) else None)
-    costs = (passes.get(f"{model}|mean", 0.0) / whole.total, passes.get(f"{model}|options", 0.0) / whole.total)
+        return Known(own)
+    # what gradients of another model took is not what these took
+    costs = tuple(passes.get(f"{model}|{kind}", math.nan) / whole.total for kind in ("mean", "options"))
     early = {
         f"{share:.0%} of the steps": (label, grids[label].total / whole.total)
         for label, share in _stopped_early([plan for plan, _ in plans], model).items()
         if label in others
     }
-    cost = GridCost(whole.training, whole.asking)
-    return Known(own if own is not None and len(own) else None, costs, early, cost)
+    return Known(own, (costs[0], costs[1]), early, whole)
 
 
 def _stopped_early(plans: list[Plan], model: str) -> dict[str, float]:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasktransfer.selection.regret import expected_best, regret_table
+from tasktransfer.selection.marks import expected_best
+from tasktransfer.selection.regret import regret_table
 
 
 def mixtures(*rows: tuple[str, float, float, bool]) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from tasktransfer.errors import InputError, SettingsError
-from tasktransfer.selection.spending import propose
+from tasktransfer.selection.paired import PairedItems
+from tasktransfer.selection.spending import open_questions, propose
 
 
 def transfers(rows):
@@ -86,8 +87,75 @@ def test_ranking_asks_about_the_best_source():
     ]
     found = propose(transfers(rows), budget=6, sources=["a", "b", "c", "d"], decide="ranking")
     assert found.undecided == 1
+    assert open_questions(transfers(rows), decide="ranking") == ["a or b → x"]
     assert set(found.more_seeds) == {"a", "b"}
     assert found.table["example"].iloc[-1] == "a or b → x"
+
+
+def one_target(n_items=50, seed=0):
+    """Three sources on one target that answer many items alike; two seeds."""
+    rng = np.random.default_rng(seed)
+    base, common = rng.uniform(size=n_items) < 0.5, rng.uniform(size=n_items) < 0.6
+    rows = [("m", "base", "", "", "x", f"i{k}", float(base[k])) for k in range(n_items)]
+    for source in "abc":
+        for run in "01":
+            own = rng.uniform(size=n_items) < 0.6
+            right = np.where(rng.uniform(size=n_items) < 0.8, common, own)
+            rows += [("m", "finetune", source, run, "x", f"i{k}", float(right[k])) for k in range(n_items)]
+    return pd.DataFrame(rows, columns=["model", "kind", "source", "seed", "target", "item", "score"])
+
+
+def test_the_error_of_a_difference_is_that_of_paired_items():
+    items = one_target()
+    means = items.groupby(["source", "item"], sort=False)["score"].mean().unstack("source")
+    by_hand = (means["a"] - means["b"]).var(ddof=1) / 50
+    assert PairedItems(items).variance("m", "x", "a", "b") == pytest.approx(by_hand)
+    alone = sum((means[source] - means[""]).var(ddof=1) / 50 for source in "ab")
+    assert by_hand < 0.5 * alone
+    clusters = items.assign(cluster=items["item"].str[:2])  # i0, i1 and so on
+    sums = (means["a"] - means["b"]).sub((means["a"] - means["b"]).mean()).groupby(means.index.str[:2]).sum()
+    n = len(sums)
+    in_clusters = (sums**2).sum() * n / (n - 1) / 50**2
+    assert PairedItems(clusters).variance("m", "x", "a", "b") == pytest.approx(in_clusters)
+    assert np.isnan(PairedItems(items).variance("m", "x", "a", "else"))
+    assert np.isnan(PairedItems(None).variance("m", "x", "a", "b"))
+
+
+def test_ranking_asks_less_where_items_are_shared():
+    """.16 apart, at 2.7 errors needed: open at .071, as of two independent cells, and not at .05."""
+    rows = [("a", "x", 0.30, 0.05, 0.0, 2, "positive"), ("b", "x", 0.14, 0.05, 0.0, 2, "positive")]
+    rows += [("a", "y", 0.35, 0.05, 0.05, 2, "positive"), ("b", "y", 0.19, 0.05, 0.05, 2, "positive")]
+    found = propose(transfers(rows), budget=4, sources=["a", "b"], decide="ranking")
+    assert found.undecided == 1  # on y; half of the error of items is taken to be in common
+    items = pd.concat([one_target(400).assign(target=target) for target in "xy"])
+    error = np.sqrt(PairedItems(items).variance("m", "x", "a", "b"))
+    close = [row if row[1] == "y" else (*row[:2], 0.3 - 3 * error * (row[0] == "b"), *row[3:]) for row in rows]
+    assert 3 * error < 0.1
+    assert propose(transfers(close), budget=4, sources=["a", "b"], decide="ranking").undecided == 2
+    assert propose(transfers(close), budget=4, sources=["a", "b"], decide="ranking", items=items).undecided == 1
+
+
+def test_what_decides_in_one_model_decides_nothing_in_another():
+    """False discovery rates are of one model each: n, with 40 discoveries, decides at a p-value that m cannot."""
+    one = transfers([("a", "x", 0.08, 0.005, 0.05, 2, "undecided"), ("a", "y", 0.5, 0.1, 0.0, 2, "positive")])
+    many = transfers([(f"s{k}", "x", 0.2, 0.001, 0.0, 2, "positive") for k in range(40)])
+    many = many.assign(model="n")
+    many.loc[39, "p_value"] = 0.2  # a discovery of n at a p-value that is none in m
+    alone = propose(one, budget=2, sources=["a"])
+    both = propose(pd.concat([one, many], ignore_index=True), budget=2, sources=["a"])
+    assert both.expected == pytest.approx(alone.expected)
+
+
+def test_a_budget_that_buys_nothing_is_told_the_least_price():
+    with pytest.raises(InputError, match="buys nothing: one more seed of a source takes 3 cells"):
+        propose(transfers(HAND), budget=2, sources=["a"], cells_per_seed=3)
+    with pytest.raises(InputError, match="the cheapest step takes 1300 items, 130 of 'z' asked of 10 models"):
+        propose(transfers(HAND), budget=1299, unit="items", sources=["a"], models_asked=10, available={"z": 130})
+    full = {"x": 100, "y": 100, "z": 100}
+    with pytest.raises(InputError, match="every target is asked all the items"):
+        propose(transfers(HAND), budget=10**6, unit="items", sources=["a"], available=full)
+    with pytest.raises(InputError, match="5 questions are open, but nothing"):
+        propose(transfers(HAND), budget=4, sources=["elsewhere"])
 
 
 def test_every_model_pays_for_a_seed():

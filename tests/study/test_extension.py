@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from tasktransfer.cli import app
 from tasktransfer.errors import InputError
-from tasktransfer.study.extension import extended_study, extended_text
+from tasktransfer.study.extension import extended_study
+from tasktransfer.study.spec import study_text
 from tasktransfer.study.study_file import check_study, load_study
 from tests.study.conftest import written_files
 
@@ -25,7 +26,7 @@ def test_new_seeds_come_after_all_there_are(bench):
 def test_the_text_gives_the_same_study(bench):
     given = (bench / "study.yaml").read_text() + "variants: {short: {optimisation: {steps: 60}}, whole: {}}\n"
     study = extended_study(check_study(given, folder=bench), {"one": 1}, {"two": 12})
-    assert check_study(extended_text(study)) == study
+    assert check_study(study_text(study)) == study
 
 
 def test_only_what_is_new_is_done(bench, reference, tmp_path):
@@ -34,7 +35,7 @@ def test_only_what_is_new_is_done(bench, reference, tmp_path):
     out = shutil.copytree(reference, tmp_path / "out", copy_function=shutil.copy2)
     before = written_files(out)
     more = extended_study(load_study(bench / "study.yaml"), {"two": 1}, {})
-    (tmp_path / "next.yaml").write_text(extended_text(more))
+    (tmp_path / "next.yaml").write_text(study_text(more))
     result = run_study(tmp_path / "next.yaml", out, quiet=True)
     assert not result.failed
     after = written_files(out)

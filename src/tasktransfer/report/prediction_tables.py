@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.pgf import matrix
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.errors import InputError, OutputError
+from tasktransfer.errors import InputError
+from tasktransfer.report.output_files import output_folder, write_json
+from tasktransfer.selection.halves import Measured, halve, whole
 from tasktransfer.selection.prediction import (
     Estimate,
     GridCost,
@@ -25,6 +25,15 @@ from tasktransfer.tables import write_csv
 __all__ = ["AGAIN", "Known", "Prediction", "measure_prediction", "save_prediction"]
 
 AGAIN = "other half of the seeds"
+OTHER_ITEMS = (
+    "Estimates that ask test items were asked one half of each target's and judged on the other, both ways round; "
+    "the figures are means of the two."
+)
+SAME_ITEMS = (
+    "Estimates that ask test items are judged on the items that they were asked, which flatters them: not "
+    "gradients, but early steps, completions, their baselines and the other half of the seeds. Answers to single "
+    "items would mend that."
+)
 # column of the gradients table -> name, and whether it is on the scale of PGF
 GRADIENTS = {
     "inner": ("gradient inner product", False),
@@ -62,79 +71,125 @@ def measure_prediction(
     repeats: int = 20,
     seed: int = 0,
 ) -> Prediction:
-    """Judge everything that foretells the matrix of one model; see `tasktransfer.selection.prediction`."""
+    """Judge everything that foretells the matrix of one model; see `tasktransfer.selection.prediction`.
+
+    What asks test items is asked one half of them and held against the matrix of the other half, where answers to
+    items are known.
+    """
     measured = analysis.matrix(model)
-    estimates = _gradient_estimates(measured, known)
-    side = list(estimates)
-    for name, (label, cost) in known.early.items():
-        estimates[name] = Estimate(_aligned(analysis.matrix(label), measured), cost)
-    table = compare_estimates(
-        measured, estimates, noise=_noise(analysis, model, measured), cost=known.cost, side=side,
-        shares=shares, repeats=repeats, seed=seed,
-    )  # fmt: skip
-    again = _again(analysis, model, measured)
-    if again is not None:
-        table = pd.concat([table, again], ignore_index=True)
-    p_values = {name: interaction_p_value(measured, estimate, seed=seed) for name, estimate in estimates.items()}
+    everything = _estimates(whole(analysis), measured, known)
+    halves = halve(analysis, [model, *(label for label, _ in known.early.values())])
+    note = SAME_ITEMS
+    judged: list[_Judged] = []
+    if halves is not None:
+        first, second = halves
+        try:
+            judged = [
+                _judge(truth, asked, model, measured, known, shares=shares, repeats=repeats, seed=seed)
+                for truth, asked in ((first, second), (second, first))
+            ]
+            note = OTHER_ITEMS
+        except InputError as error:
+            note = f"{SAME_ITEMS} Halves are too small: {error}."
+    if not judged:
+        every = whole(analysis)
+        judged = [_judge(every, every, model, measured, known, shares=shares, repeats=repeats, seed=seed)]
+    table = _averaged([one.table for one in judged])
+    p_values = {
+        name: interaction_p_value([(one.truth, one.estimates[name]) for one in judged], seed=seed)
+        for name in everything
+    }
     table["p_interaction"] = table["estimate"].map(p_values).where(table["holes"] == "all")
-    columns = {"pgf": measured} | {name: estimate.values for name, estimate in estimates.items()}
-    cells = pd.DataFrame({name: values.stack(future_stack=True) for name, values in columns.items()})
-    cells = cells.rename_axis(["source", "target"]).reset_index().dropna(subset="pgf")
-    own = cells[cells["source"] == cells["target"]]
-    itself = pd.DataFrame(
-        [
-            (name, len(own[[name, "pgf"]].dropna()), own[name].corr(own["pgf"], method="spearman"))
-            for name in estimates
-        ],
-        columns=["estimate", "n_tasks", "spearman"],
-    )
-    return Prediction(model, table, cells, itself, sentences(table, p_values))
+    told = [note, *sentences(table, p_values)]
+    return Prediction(model, table, _cells(measured, everything), _self_transfer(judged), told)
 
 
-def _gradient_estimates(measured: pd.DataFrame, known: Known) -> dict[str, Estimate]:
-    if known.gradients is None:
-        return {}
+class _Judged(NamedTuple):
+    """Estimates held against one matrix."""
+
+    truth: pd.DataFrame
+    estimates: dict[str, Estimate]
+    table: pd.DataFrame
+
+
+def _judge(truth: Measured, asked: Measured, model: str, like: pd.DataFrame, known: Known, **how: Any) -> _Judged:
+    """Hold what some items tell, or none, against what others do."""
+    measured, estimates = truth.matrix(model, like), _estimates(asked, like, known)
+    side = [name for name in estimates if name not in known.early]
+    table = compare_estimates(
+        measured, estimates, noise=_noise(truth, model, like), seen=asked.matrix(model, like), cost=known.cost,
+        side=side, **how,
+    )  # fmt: skip
+    told = like.notna()
+    for estimate in estimates.values():
+        told &= estimate.values.notna()
+    again = _again(truth, asked, model, like.where(told))
+    return _Judged(measured, estimates, table if again is None else pd.concat([table, again], ignore_index=True))
+
+
+def _estimates(asked: Measured, like: pd.DataFrame, known: Known) -> dict[str, Estimate]:
+    """Gradients, which ask no test item, and what stopped early, by the items it is asked."""
     found = {}
-    for column, (name, on_scale) in GRADIENTS.items():
+    for column, (name, on_scale) in GRADIENTS.items() if known.gradients is not None else ():
+        assert known.gradients is not None
         values = known.gradients.pivot(index="source", columns="target", values=column)
         if not values.isna().all(axis=None):
             cost = known.gradient_costs[column == "linear"]
-            found[name] = Estimate(_aligned(values, measured), cost, on_scale)
+            found[name] = Estimate(values.reindex(index=like.index, columns=like.columns), cost, on_scale)
+    for name, (label, cost) in known.early.items():
+        found[name] = Estimate(asked.matrix(label, like), cost)
     return found
 
 
-def _aligned(values: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    return values.reindex(index=like.index, columns=like.columns)
-
-
-def _noise(analysis: Analysis, model: str, measured: pd.DataFrame) -> pd.DataFrame:
+def _noise(truth: Measured, model: str, like: pd.DataFrame) -> pd.DataFrame:
     """Standard error of every PGF, as far as it is known."""
-    transfers = analysis.transfers
-    squares = transfers[["se_items", "se_seeds"]].pow(2).sum(axis=1, min_count=1)
-    told = transfers.assign(noise=np.sqrt(squares) / transfers["gap"].fillna(1.0))
-    return _aligned(matrix(told, model, value="noise"), measured)
+    squares = truth.transfers[["se_items", "se_seeds"]].pow(2).sum(axis=1, min_count=1)
+    told = truth.transfers.assign(noise=np.sqrt(squares) / truth.transfers["gap"].fillna(1.0))
+    return truth._replace(transfers=told).matrix(model, like, value="noise")
 
 
-def _again(analysis: Analysis, model: str, measured: pd.DataFrame) -> pd.DataFrame | None:
-    """One half of the seeds held against the other: what measuring a second time would reach."""
-    rows = analysis.pgf[(analysis.pgf["model"] == model) & (analysis.pgf["kind"] == "finetune")]
+def _again(truth: Measured, asked: Measured, model: str, like: pd.DataFrame) -> pd.DataFrame | None:
+    """One half of the seeds held against the other, in the known cells: what measuring a second time reaches."""
+    rows = truth.pgf[(truth.pgf["model"] == model) & (truth.pgf["kind"] == "finetune")]
     seeds = sorted(set(rows["seed"]))
     if len(seeds) < 2:
         return None
-    halves = [
-        _aligned(rows[rows["seed"].isin(half)].pivot_table("pgf", "source", "target"), measured)
-        for half in (seeds[::2], seeds[1::2])
-    ]
-    try:
-        told = compare_estimates(
-            halves[0],
-            {AGAIN: Estimate(halves[1], len(seeds[1::2]) / len(seeds))},
-            noise=halves[0] * np.nan,
-            shares=(),
-        )
-    except InputError:
-        return None
-    return told
+    told = []
+    for own, other in ((seeds[::2], seeds[1::2]), (seeds[1::2], seeds[::2])):
+        measured = truth.of_seeds(model, own, like).where(like.notna())
+        again = Estimate(asked.of_seeds(model, other, like), len(other) / len(seeds))
+        try:
+            told.append(compare_estimates(measured, {AGAIN: again}, noise=measured * np.nan, shares=()))
+        except InputError:
+            return None
+    return _averaged(told)
+
+
+def _averaged(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean of each mark."""
+    key = ["holes", "measured", "estimate"]
+    return pd.concat(tables).groupby(key, sort=False, as_index=False).mean()
+
+
+def _cells(measured: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
+    columns = {"pgf": measured} | {name: estimate.values for name, estimate in estimates.items()}
+    cells = pd.DataFrame({name: values.stack(future_stack=True) for name, values in columns.items()})
+    return cells.rename_axis(["source", "target"]).reset_index().dropna(subset="pgf")
+
+
+def _self_transfer(judged: Sequence[_Judged]) -> pd.DataFrame:
+    """Rank correlation with the diagonal."""
+    found = []
+    for one in judged:
+        own = pd.DataFrame({name: np.diag(estimate.values) for name, estimate in one.estimates.items()})
+        own = own.assign(pgf=np.diag(one.truth))
+        for name in one.estimates:
+            pairs = own[[name, "pgf"]].dropna()
+            varies = len(pairs) > 1 and (pairs.nunique() > 1).all()
+            found.append((name, len(pairs), pairs[name].corr(pairs["pgf"], "spearman") if varies else np.nan))
+    columns = ["estimate", "n_tasks", "spearman"]
+    rows = pd.DataFrame(found, columns=columns).groupby("estimate", sort=False, as_index=False)
+    return rows.agg({"n_tasks": "min", "spearman": "mean"})
 
 
 def save_prediction(found: Prediction, out: Path) -> None:
@@ -142,17 +197,14 @@ def save_prediction(found: Prediction, out: Path) -> None:
     from tasktransfer.report.figure_style import save_figure
     from tasktransfer.report.prediction_figure import draw_prediction
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
-    write_csv(found.table.assign(model=found.model), out / "prediction.csv")
-    write_csv(found.cells.assign(model=found.model), out / "prediction_cells.csv")
     told = {
         "model": found.model,
         "sentences": found.sentences,
-        "estimates": json.loads(found.table.to_json(orient="records")),
-        "self_transfer": json.loads(found.itself.to_json(orient="records")),
+        "estimates": found.table.to_dict("records"),
+        "self_transfer": found.itself.to_dict("records"),
     }
-    (out / "prediction.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    save_figure(draw_prediction(found.table), out / "prediction")
+    with output_folder(out) as made:
+        write_csv(found.table.assign(model=found.model), made / "prediction.csv")
+        write_csv(found.cells.assign(model=found.model), made / "prediction_cells.csv")
+        write_json(told, made / "prediction.json")
+        save_figure(draw_prediction(found.table), made / "prediction")

@@ -3,7 +3,8 @@
 Cells are held out, by themselves (``cells``) or whole rows of them, as of sources never trained (``sources``),
 over many random masks. A completion fits the rest; an estimate that needs no cell is read at the held-out ones.
 All are compared on the same held-out cells, those that every estimate is made for, with the baselines, which each
-must beat: target mean, source mean and their sum.
+must beat: target mean, source mean and their sum. What asks test items is to be asked others than those that the
+matrix it is held against was measured on (`tasktransfer.selection.halves`).
 
 ================ ===========================================================================================
 column           over the held-out cells; mean over masks
@@ -27,7 +28,6 @@ with this grid and not how it would be with others.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -35,30 +35,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasktransfer.analysis.decomposition import decompose
 from tasktransfer.analysis.shrinkage import even_scale
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.selection.completion import METHODS, complete
+from tasktransfer.selection.marks import FEWEST, MEASURES, Judge
 
 __all__ = ["BASELINES", "HOLES", "Estimate", "GridCost", "compare_estimates", "interaction_p_value", "sentences"]
 
 BASELINES = ("target mean", "source mean", "additive")
 HOLES = ("cells", "sources")
-_FEWEST = 4  # held-out cells of a target to rank
 _SURE = 0.95
 _PERMUTATIONS = 999
-_MEASURES = (
-    "spearman",
-    "kendall",
-    "spearman_within",
-    "kendall_within",
-    "spearman_interaction",
-    "kendall_interaction",
-    "rmse",
-    "noise",
-    "regret_1",
-    "regret_3",
-)
 
 
 class Estimate(NamedTuple):
@@ -72,20 +59,24 @@ class Estimate(NamedTuple):
 class GridCost(NamedTuple):
     """Operations of the whole grid, in any unit."""
 
-    training: Mapping[str, float]  # by source, all seeds
-    asking: Mapping[str, float]  # by target, all seeds of one source
+    training: Mapping[str, float]  # by source, all seeds; 0 or absent for an adapter that is there
+    asking: Mapping[str, Mapping[str, float]]  # by source and target, all seeds
+
+    @property
+    def total(self) -> float:
+        """Of the whole grid."""
+        return sum(self.training.values()) + sum(sum(asked.values()) for asked in self.asking.values())
 
     def share(self, measured: pd.DataFrame) -> float:
         """Share that some cells cost; the diagonal, which tells whether training worked, comes with its row."""
         rows = [source for source in measured.index if measured.loc[source].any()]
-        spent = sum(self.training[source] for source in rows)
+        spent = sum(self.training.get(source, 0.0) for source in rows)
         spent += sum(
-            float(measured.loc[source, target] or source == target) * self.asking[target]
+            float(measured.loc[source, target] or source == target) * self.asking.get(source, {}).get(target, 0.0)
             for source in rows
             for target in measured.columns
-            if target in self.asking
         )
-        return spent / (sum(self.training.values()) + len(self.training) * sum(self.asking.values()))
+        return spent / self.total
 
 
 def compare_estimates(
@@ -93,6 +84,7 @@ def compare_estimates(
     estimates: Mapping[str, Estimate],
     *,
     noise: pd.DataFrame,
+    seen: pd.DataFrame | None = None,
     cost: GridCost | None = None,
     side: Sequence[str] = (),
     shares: Sequence[float] = (0.5,),
@@ -109,6 +101,9 @@ def compare_estimates(
         By name; of the same rows and columns.
     noise
         Standard errors of the measured PGF; NaN where not known.
+    seen
+        What completions and lines through measured cells see of it: the matrix as other items tell it. By default
+        the very values that all are judged by, which flatters whatever reads them.
     cost
         Of the grid; without it the cost of completions is not told.
     side
@@ -126,18 +121,19 @@ def compare_estimates(
         Columns holes, measured (share), estimate, the measures above, cost and wins; holes is ``all`` where an
         estimate that needs no cell is judged on every one.
     """
-    off = ~np.eye(len(measured), dtype=bool) & ~measured.isna().to_numpy()
-    if off.sum() < 2 * _FEWEST:
-        raise InputError(f"{off.sum()} cells are measured off the diagonal; at least {2 * _FEWEST} are needed")
+    seen = measured if seen is None else seen
+    off = ~np.eye(len(measured), dtype=bool) & ~measured.isna().to_numpy() & ~seen.isna().to_numpy()
+    if off.sum() < 2 * FEWEST:
+        raise InputError(f"{off.sum()} cells are measured off the diagonal; at least {2 * FEWEST} are needed")
     for share in shares:
         if not 0 < share < 1:
             raise SettingsError(f"a measured share is {share:g}; accepted is a number in (0, 1)")
     common = off.copy()  # all are judged on the cells that all estimates are made for
     for estimate in estimates.values():
         common &= ~estimate.values.isna().to_numpy()
-    if common.sum() < 2 * _FEWEST:
+    if common.sum() < 2 * FEWEST:
         raise InputError(f"only {common.sum()} measured cells have every estimate ({', '.join(estimates)})")
-    judge = _Judge(measured, noise, off)
+    judge = Judge(measured, noise, off)
     told = [
         {
             "holes": "all",
@@ -154,16 +150,17 @@ def compare_estimates(
         rows = []
         for repeat in range(repeats):
             random = np.random.default_rng([seed, number, repeat])
-            seen = _mask(off, holes, share, random)
+            mask = _mask(off, holes, share, random)
+            given = seen.where(mask)
             rows += [
                 row | {"repeat": repeat}
                 for row in _one_mask(
-                    judge, estimates, information, (seen, common & ~seen), cost, random, seed=repeat
+                    judge, estimates, information, given, common & ~mask, cost, random, seed=repeat
                 )
             ]
         parts.append(_over_masks(pd.DataFrame(rows)).assign(holes=holes, measured=share))
     table = pd.concat(parts, ignore_index=True)
-    wanted = ["holes", "measured", "estimate", *_MEASURES, "cost", "wins"]
+    wanted = ["holes", "measured", "estimate", *MEASURES, "cost", "wins"]
     return table.reindex(columns=wanted)
 
 
@@ -175,25 +172,23 @@ def _mask(off: np.ndarray, holes: str, share: float, random: np.random.Generator
         return np.asarray(off & np.isin(np.arange(len(off)), kept)[:, None])
     cells = random.permutation(np.flatnonzero(off.ravel()))
     seen = np.zeros(off.size, dtype=bool)
-    seen[cells[: int(np.clip(round(share * len(cells)), _FEWEST, len(cells) - _FEWEST))]] = True
+    seen[cells[: int(np.clip(round(share * len(cells)), FEWEST, len(cells) - FEWEST))]] = True
     return seen.reshape(off.shape)
 
 
 def _one_mask(
-    judge: _Judge,
+    judge: Judge,
     estimates: Mapping[str, Estimate],
     information: Mapping[str, pd.DataFrame],
-    mask: tuple[np.ndarray, np.ndarray],
+    given: pd.DataFrame,
+    held: np.ndarray,
     cost: GridCost | None,
     random: np.random.Generator,
     *,
     seed: int,
 ) -> list[dict[str, object]]:
     """Every estimate and completion on one mask."""
-    seen, held = mask
-    given = judge.measured.where(seen)
-    frame = pd.DataFrame(seen, index=given.index, columns=given.columns)
-    spent = cost.share(frame) if cost else np.nan
+    spent = cost.share(given.notna()) if cost else np.nan
     rows: list[dict[str, object]] = []
     for method in METHODS:
         if "side" in method and not information:
@@ -206,7 +201,7 @@ def _one_mask(
             values = _on_a_line(values, even_scale(given.to_numpy(dtype=float)))
         rows.append({"estimate": name, **judge.marks(values, held), "cost": estimate.cost})
     rows.append(
-        {"estimate": "random", **judge.marks(random.normal(size=seen.shape), held, scaled=False), "cost": 0.0}
+        {"estimate": "random", **judge.marks(random.normal(size=held.shape), held, scaled=False), "cost": 0.0}
     )
     return rows
 
@@ -235,101 +230,38 @@ def _over_masks(rows: pd.DataFrame) -> pd.DataFrame:
     return means.assign(wins=means["estimate"].map(wins))
 
 
-class _Judge:
-    """Marks of an estimate on held-out cells."""
+def interaction_p_value(judged: Sequence[tuple[pd.DataFrame, Estimate]], *, seed: int = 0) -> float:
+    """One-sided p-value of the rank correlation of interactions, when sources are permuted within each target.
 
-    def __init__(self, measured: pd.DataFrame, noise: pd.DataFrame, off: np.ndarray) -> None:
-        self.measured, self.off = measured, off
-        self.pgf = measured.to_numpy(dtype=float)
-        self.even = even_scale(self.pgf)
-        self.interaction = self._left(self.even)
-        slope = np.where(self.pgf < 0, 1 / (1 - np.minimum(self.pgf, 0)), 1.0)  # of the even scale
-        self.noise = noise.to_numpy(dtype=float) * slope
-
-    def _left(self, values: np.ndarray) -> np.ndarray:
-        """What additive effects leave, off the diagonal."""
-        square = pd.DataFrame(np.where(self.off, values, np.nan), self.measured.index, self.measured.columns)
-        left = decompose(square).interaction.to_numpy()
-        spread = np.nanstd(np.where(self.off, values, np.nan))
-        return np.where(np.abs(left) > 1e-6 * spread, left, 0.0) * np.where(np.isnan(left), np.nan, 1.0)
-
-    def marks(self, values: np.ndarray, held: np.ndarray, *, scaled: bool = True) -> dict[str, float]:
-        """All measures; those of a size only where the estimate is on the scale of the measured."""
-        here = held & ~np.isnan(values)
-        found = dict.fromkeys(_MEASURES, np.nan)
-        if here.sum() < _FEWEST:
-            return found
-        left = self._left(np.where(np.isnan(values), np.nan, values))
-        for kind in ("spearman", "kendall"):
-            found[kind] = _correlation(kind, values[here], self.even[here])
-            found[f"{kind}_within"] = self._within(kind, values, here)
-            found[f"{kind}_interaction"] = _correlation(kind, left[here], self.interaction[here])
-        if scaled:
-            found["rmse"] = float(np.sqrt(np.mean((values - self.even)[here] ** 2)))
-        if (~np.isnan(self.noise[here])).any():
-            found["noise"] = float(np.sqrt(np.nanmean(self.noise[here] ** 2)))
-        found["regret_1"], found["regret_3"] = (self._regret(values, here, k) for k in (1, 3))
-        return found
-
-    def _columns(self, here: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        columns = [(column, np.flatnonzero(here[:, column])) for column in range(here.shape[1])]
-        return [(column, rows) for column, rows in columns if len(rows) >= _FEWEST]
-
-    def _within(self, kind: str, values: np.ndarray, here: np.ndarray) -> float:
-        found = [
-            _correlation(kind, values[rows, column], self.even[rows, column])
-            for column, rows in self._columns(here)
-        ]
-        return float(np.mean(found)) if found else np.nan
-
-    def _regret(self, values: np.ndarray, here: np.ndarray, k: int) -> float:
-        """Ties are shared: the mean over sources ranked alike would be an order of rows otherwise."""
-        found = []
-        for column, rows in self._columns(here):
-            measured = self.pgf[rows, column]
-            found.append(measured.max() - _expected_best(values[rows, column], measured, k))
-        return float(np.mean(found)) if found else np.nan
-
-
-def _expected_best(values: np.ndarray, measured: np.ndarray, k: int) -> float:
-    """Best measured value among the k ranked first, expected over a random order of those ranked alike."""
-    edge = np.sort(values)[-k]
-    sure, tied = measured[values > edge], np.sort(measured[values == edge])
-    least = sure.max() if len(sure) else -np.inf
-    n_drawn, n_tied = k - len(sure), len(tied)
-    # the best of n_drawn of the tied is number m (from 1) with probability C(m - 1, d - 1) / C(n, d)
-    ways = np.array([math.comb(m, n_drawn - 1) for m in range(n_tied)], dtype=float)
-    return float(np.sum(ways / ways.sum() * np.maximum(tied, least)))
-
-
-def _correlation(kind: str, first: np.ndarray, second: np.ndarray) -> float:
-    """Rank correlation; 0 where one of them is constant, up to rounding."""
-    first, second = (np.round(values / max(np.abs(values).max(), 1e-300), 9) for values in (first, second))
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return 0.0
-    test = stats.spearmanr if kind == "spearman" else stats.kendalltau
-    return float(test(first, second).statistic)
-
-
-def interaction_p_value(measured: pd.DataFrame, estimate: Estimate, *, seed: int = 0) -> float:
-    """One-sided p-value of the rank correlation of interactions, when sources are permuted within each target."""
-    off = ~np.eye(len(measured), dtype=bool) & ~measured.isna().to_numpy()
-    judge = _Judge(measured, measured * np.nan, off)
-    values = _scaled(estimate)
-    here = off & ~np.isnan(values)
-    if here.sum() < 2 * _FEWEST:
+    Parameters
+    ----------
+    judged
+        Measured matrices, each with the estimate held against it: one, or both halves of the items, whose sources
+        are then permuted together.
+    """
+    off = ~np.eye(len(judged[0][0]), dtype=bool)
+    here = off.copy()
+    for measured, estimate in judged:
+        here &= ~measured.isna().to_numpy() & ~estimate.values.isna().to_numpy()
+    if here.sum() < 2 * FEWEST:
         return float("nan")
-    left_NN, truth_NN = np.zeros(here.shape), np.zeros(here.shape)  # ranks less their mean
-    for ranks_NN, of in ((left_NN, judge._left(values)), (truth_NN, judge.interaction)):
-        ranks_NN[here] = stats.rankdata(of[here])
-        ranks_NN[here] -= ranks_NN[here].mean()
+    ranks = []  # of estimate and truth, less their mean
+    for measured, estimate in judged:
+        judge = Judge(measured, measured * np.nan, off & ~measured.isna().to_numpy())
+        pair = np.zeros((2, *here.shape))
+        for into_NN, of in zip(pair, (judge.left(_scaled(estimate)), judge.interaction), strict=True):
+            into_NN[here] = stats.rankdata(of[here])
+            into_NN[here] -= into_NN[here].mean()
+        ranks.append(pair)
     random = np.random.default_rng(seed)
     drawn_D = np.zeros(_PERMUTATIONS)  # sums of products, of which the correlation is a fixed multiple
     for column in range(here.shape[1]):
         rows = np.flatnonzero(here[:, column])
-        mixed_DR = random.permuted(np.tile(truth_NN[rows, column], (_PERMUTATIONS, 1)), axis=1)
-        drawn_D += mixed_DR @ left_NN[rows, column]
-    return float((1 + (drawn_D >= (left_NN * truth_NN).sum() - 1e-9).sum()) / (1 + _PERMUTATIONS))
+        mixed_DR = random.permuted(np.tile(rows, (_PERMUTATIONS, 1)), axis=1)
+        for left_NN, truth_NN in ranks:
+            drawn_D += truth_NN[mixed_DR, column] @ left_NN[rows, column]
+    found = sum(float((left_NN * truth_NN).sum()) for left_NN, truth_NN in ranks)
+    return float((1 + (drawn_D >= found - 1e-9).sum()) / (1 + _PERMUTATIONS))
 
 
 def sentences(table: pd.DataFrame, p_values: Mapping[str, float]) -> list[str]:

@@ -13,11 +13,11 @@ References
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from scipy import stats
+
+from tasktransfer.selection.marks import expected_best
 
 __all__ = ["regret_table"]
 
@@ -79,14 +79,3 @@ def _regrets(mixtures: pd.DataFrame) -> dict[str, float]:
     several = known.sum() > 2 and np.ptp(predicted[known]) > 0 and np.ptp(gains[known]) > 0
     rank = float(stats.spearmanr(predicted[known], gains[known]).statistic) if several else np.nan
     return {**found, "spearman": rank}
-
-
-def expected_best(predicted: np.ndarray, measured: np.ndarray, k: int) -> float:
-    """Best measured value among the k of the highest prediction, over a random order of those predicted alike."""
-    edge = np.sort(predicted)[-k]
-    sure, tied = measured[predicted > edge], np.sort(measured[predicted == edge])
-    least = sure.max() if len(sure) else -np.inf
-    drawn = k - len(sure)
-    # the best of so many drawn of the tied is the m-th (from 0) in C(m, drawn - 1) of all ways
-    ways = np.array([math.comb(m, drawn - 1) for m in range(len(tied))], dtype=float)
-    return float(np.sum(ways / ways.sum() * np.maximum(tied, least)))

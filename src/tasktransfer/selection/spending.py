@@ -6,16 +6,21 @@
 
 with S seeds and K items now. A seed of a source serves its whole row, an item of a target its whole column, and
 the next best is bought until the budget is spent: greedily, by expected decisions a unit. For seeds up to eight at
-once are looked at, since the first alone may decide nothing. t is where the false discovery rate stands now, t_m
-that of two one-sided tests (`tasktransfer.analysis.uncertainty`), with the cell's degrees of freedom, which grow
-as its seeds do.
+once are looked at, since the first alone may decide nothing. t is where the false discovery rate of the cell's
+model stands now, t_m that of two one-sided tests (`tasktransfer.analysis.uncertainty`), with the cell's degrees of
+freedom, which grow as its seeds do.
 
 The gain is taken as it was estimated, which makes the expectation high for cells that look best by luck. Where
 seeds tell nothing yet (one seed) their variance is assumed to be that of the items. More items of a target are
 asked of every model anew: a sample of another size is another sample to `run`.
 
 Ranking: the questions are instead, of each target, whether its best source is better than each other that is not
-surely worse.
+surely worse. Two finetunes answer the same items and share a baseline, so that of their difference
+
+    se_items^2 = Var over items of (change by one - change by the other) / K        where answers are known
+               = a^2 + b^2 - a b                                                    else, a and b their se_items
+
+The second assumes a correlation of one half, as `tasktransfer.analysis.resampling` does.
 """
 
 from __future__ import annotations
@@ -30,12 +35,14 @@ from scipy import stats
 
 from tasktransfer.analysis.uncertainty import EQUIVALENCE_MARGIN
 from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.selection.paired import PairedItems
 
-__all__ = ["DECISIONS", "Proposal", "propose"]
+__all__ = ["DECISIONS", "Proposal", "open_questions", "propose"]
 
 DECISIONS = ("verdicts", "ranking")
 UNITS = ("cells", "items")
 _MOST_SEEDS = 8  # at once
+_LEAST = 0.01  # decisions that a step must be expected to bring
 _LARGER = (1.5, 2.0, 3.0, 4.0, 8.0)  # times the items there are
 
 
@@ -61,12 +68,16 @@ class _Questions:
     target: list[str] = field(default_factory=list)
     margin: list[float] = field(default_factory=list)  # NaN where there is none
     df: list[float] = field(default_factory=list)
+    threshold: list[float] = field(default_factory=list)  # p-value that decides
 
-    def add(self, name: str, cells: Sequence[_Cell], gain: float, margin: float) -> None:
+    def add(
+        self, name: str, cells: Sequence[_Cell], gain: float, of_items: float, margin: float, threshold: float
+    ) -> None:
         self.name.append(name)
         self.gain.append(gain)
         self.seeds.append({cell.source: (cell.of_seeds, cell.n_seeds) for cell in cells})
-        self.items.append(sum(cell.of_items for cell in cells))
+        self.items.append(of_items)
+        self.threshold.append(threshold)
         self.target.append(cells[0].target)
         self.margin.append(margin)
         self.df.append(min(cell.df for cell in cells))
@@ -91,6 +102,7 @@ def propose(
     cells_per_seed: int = 1,
     models_asked: int = 1,
     available: Mapping[str, int | None] | None = None,
+    items: pd.DataFrame | None = None,
     decide: str = "verdicts",
     margin: float = EQUIVALENCE_MARGIN,
     confidence: float = 0.95,
@@ -113,6 +125,8 @@ def propose(
         Models that one more item of a target is put to, the untouched one and controls included.
     available
         Items there are at most, by target; None or absent where any number can be had.
+    items
+        Scores by item, where there are any, of which rankings take the error of a difference.
     decide
         One of `DECISIONS`.
     margin, confidence
@@ -121,50 +135,84 @@ def propose(
     Raises
     ------
     InputError
-        Nothing is open, or no error is known.
+        Nothing is open, no error is known, or nothing that the budget buys is expected to decide anything.
     """
     for name, value, known in (("unit", unit, UNITS), ("decide", decide, DECISIONS)):
         if value not in known:
             raise SettingsError(f"{name} {value!r}: accepted are {' and '.join(known)}")
     if budget < 1:
         raise SettingsError(f"the budget is {budget} {unit}; accepted is a whole number from 1")
-    finetunes = transfers[(transfers["kind"] == "finetune") & (transfers["source"] != transfers["target"])]
-    threshold = _threshold(finetunes, 1 - confidence)
-    questions = _questions(finetunes, decide, threshold, margin)
+    questions = _open(transfers, decide, items, margin, 1 - confidence)
     if not questions.name:
         raise InputError("no cell with a known error is undecided: there is nothing left to decide")
-    spender = _Spender(questions, threshold, 1 - confidence)
+    spender = _Spender(questions, 1 - confidence)
     if unit == "cells":
+        if cells_per_seed > budget:
+            raise InputError(
+                f"a budget of {budget} cells buys nothing: one more seed of a source takes {cells_per_seed} cells"
+            )
         return _buy_seeds(spender, sources, budget, cells_per_seed)
-    n_items = finetunes.groupby("target")["n_items"].max()
+    n_items = _between_tasks(transfers).groupby("target")["n_items"].max()
     return _buy_items(spender, n_items.dropna().astype(int).to_dict(), budget, models_asked, available or {})
 
 
+def open_questions(
+    transfers: pd.DataFrame,
+    *,
+    items: pd.DataFrame | None = None,
+    decide: str = "verdicts",
+    margin: float = EQUIVALENCE_MARGIN,
+    confidence: float = 0.95,
+) -> list[str]:
+    """What is undecided, by name; parameters as of `propose`."""
+    return _open(transfers, decide, items, margin, 1 - confidence).name
+
+
+def _between_tasks(transfers: pd.DataFrame) -> pd.DataFrame:
+    return transfers[(transfers["kind"] == "finetune") & (transfers["source"] != transfers["target"])]
+
+
+def _open(
+    transfers: pd.DataFrame, decide: str, items: pd.DataFrame | None, margin: float, level: float
+) -> _Questions:
+    finetunes = _between_tasks(transfers)
+    thresholds = {str(model): _threshold(rows, level) for model, rows in finetunes.groupby("model", sort=False)}
+    return _questions(finetunes, decide, thresholds, margin, PairedItems(items if decide == "ranking" else None))
+
+
 def _threshold(finetunes: pd.DataFrame, level: float) -> float:
-    """p-value up to which a cell counts as decided now: the largest that is a discovery, or Bonferroni's."""
+    """p-value up to which a model's cell counts as decided: the largest that is a discovery, or Bonferroni's."""
     found = finetunes.loc[finetunes["q_value"] < level, "p_value"]
     least = level / max(int(finetunes["p_value"].notna().sum()), 1)
     return max(float(found.max()) if len(found) else 0.0, least)
 
 
-def _questions(finetunes: pd.DataFrame, decide: str, threshold: float, margin: float) -> _Questions:
+def _questions(
+    finetunes: pd.DataFrame, decide: str, thresholds: Mapping[str, float], margin: float, paired: PairedItems
+) -> _Questions:
     questions = _Questions()
     known = finetunes[finetunes["se_items"].notna() & finetunes["gain"].notna()]
     several = known["model"].nunique() > 1
     for (model, target), rows in known.groupby(["model", "target"], sort=False):
         cells = [_cell(row) for row in rows.to_dict("records")]
-        prefix = f"{model}: " if several else ""
+        prefix, threshold = f"{model}: " if several else "", thresholds[str(model)]
         if decide == "verdicts":
             for cell, verdict in zip(cells, rows["verdict"], strict=True):
                 if verdict == "undecided":
-                    questions.add(f"{prefix}{cell.source} → {target}", [cell], cell.gain, margin)
+                    questions.add(
+                        f"{prefix}{cell.source} → {target}", [cell], cell.gain, cell.of_items, margin, threshold
+                    )
             continue
         best = max(cells, key=lambda cell: cell.gain)
         for cell in cells:
             gap = best.gain - cell.gain
-            error = np.sqrt(best.of_seeds + best.of_items + cell.of_seeds + cell.of_items)
+            of_items = paired.variance(str(model), str(target), best.source, cell.source)
+            if np.isnan(of_items):
+                of_items = best.of_items + cell.of_items - np.sqrt(best.of_items * cell.of_items)
+            error = np.sqrt(best.of_seeds + cell.of_seeds + of_items)
             if cell is not best and gap <= stats.t.isf(threshold / 2, min(best.df, cell.df)) * error:
-                questions.add(f"{prefix}{best.source} or {cell.source} → {target}", [best, cell], gap, np.nan)
+                name = f"{prefix}{best.source} or {cell.source} → {target}"
+                questions.add(name, [best, cell], gap, of_items, np.nan, threshold)
     return questions
 
 
@@ -180,8 +228,9 @@ def _cell(row: Mapping[str, float | str]) -> _Cell:
 class _Spender:
     """Expected decisions for any spending."""
 
-    def __init__(self, questions: _Questions, threshold: float, level: float) -> None:
-        self.questions, self.threshold, self.level = questions, threshold, level
+    def __init__(self, questions: _Questions, level: float) -> None:
+        self.questions, self.level = questions, level
+        self.threshold = np.array(questions.threshold)
         self.df = np.array(questions.df)
         self.gain = np.array(questions.gain)
         self.items = np.array(questions.items)
@@ -227,7 +276,7 @@ def _buy_seeds(spender: _Spender, sources: Sequence[str], budget: int, cells_per
             for after in (spender.decided(bought | {source: bought.get(source, 0) + more}, {}),)
         ]
         best = max(found, key=lambda one: one[:2], default=None)
-        if best is None or best[0] <= 1e-9:
+        if best is None or float((best[3] - now).sum()) < _LEAST:
             break
         _, minus, source, after = best
         bought[source] = bought.get(source, 0) - minus
@@ -247,6 +296,7 @@ def _buy_items(
     available: Mapping[str, int | None],
 ) -> Proposal:
     asked: dict[str, int] = {}
+    _refuse_too_little(n_items, budget, models_asked, available)
     now, spent, rows = spender.decided({}, {}), 0, []
 
     def larger(counts: Mapping[str, int]) -> dict[str, float]:
@@ -255,21 +305,39 @@ def _buy_items(
     while True:
         found = []
         for target, count in n_items.items():
-            most = available.get(target)
-            sizes = {min(round(count * times), most or round(count * times)) for times in _LARGER}
-            for size in sorted(sizes):
+            for size in _sizes(count, available.get(target)):
                 cost = (size - asked.get(target, 0)) * models_asked
-                if size > asked.get(target, count) and spent + cost <= budget:
+                if size > asked.get(target, 0) and spent + cost <= budget:
                     after = spender.decided({}, larger(asked | {target: size}))
                     found.append((float((after - now).sum()) / cost, -size, target, cost, after))
         best = max(found, key=lambda one: one[:2], default=None)
-        if best is None or best[0] <= 1e-12:
+        if best is None or float((best[4] - now).sum()) < _LEAST:
             break
         _, minus, target, cost, after = best
         rows.append((target, "items", -minus - asked.get(target, n_items[target]), cost, float(after.sum()),
                      spender.example(after - now)))  # fmt: skip
         asked[target], spent, now = -minus, spent + cost, after
     return _proposal(rows, {}, asked, spender, now, spent)
+
+
+def _sizes(count: int, most: int | None) -> list[int]:
+    """How many items of a target may be asked altogether, more than now."""
+    sizes = {min(round(count * times), most or round(count * times)) for times in _LARGER}
+    return sorted(size for size in sizes if size > count)
+
+
+def _refuse_too_little(
+    n_items: Mapping[str, int], budget: int, models_asked: int, available: Mapping[str, int | None]
+) -> None:
+    sizes = {target: _sizes(count, available.get(target)) for target, count in n_items.items()}
+    if not any(sizes.values()):
+        raise InputError("every target is asked all the items it has; seeds can decide more: --next 12cells")
+    least, target = min((found[0] * models_asked, target) for target, found in sizes.items() if found)
+    if least > budget:
+        raise InputError(
+            f"a budget of {budget} items buys nothing: the cheapest step takes {least} items, "
+            f"{least // models_asked} of {target!r} asked of {models_asked} models"
+        )
 
 
 def _proposal(
@@ -280,6 +348,10 @@ def _proposal(
     now: np.ndarray,
     spent: int,
 ) -> Proposal:
+    if not rows:
+        raise InputError(
+            f"{len(spender.gain)} questions are open, but nothing that the budget buys is expected to decide one"
+        )
     table = pd.DataFrame(rows, columns=["task", "what", "more", "cost", "expected", "example"])
     table.insert(0, "step", np.arange(1, len(table) + 1))
     return Proposal(table, more_seeds, more_items, len(spender.gain), float(now.sum()), spent)

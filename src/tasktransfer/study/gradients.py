@@ -93,7 +93,7 @@ class _Task(NamedTuple):
 
 
 def estimate_transfer(
-    plan: Plan, store: Store, *, n_items: int = 64, draws: int = 3, options: bool = True, seed: int = 0
+    plan: Plan, store: Store, *, n_items: int = 64, draws: int = 3, seed: int = 0
 ) -> GradientEstimates:
     """Estimate every source-target cell of a plan without training.
 
@@ -105,15 +105,14 @@ def estimate_transfer(
         Items of a task in each role; half of the train split where that holds fewer than twice as many.
     draws
         Draws of A.
-    options
-        Whether to take the gradient of every option of every item, which ``linear`` needs.
     seed
         Decides A and the sketch.
 
     Notes
     -----
-    An item costs one pass forward and one backward, and with `options` another and one more backward for each
-    option. Memory: two float32 vectors of P for every task, P = draws times the parameters of all B.
+    An item costs one pass forward and one backward for its mean gradient and, where all items of its task have
+    options, another forward and one more backward for each option, which ``linear`` needs. Memory: two float32
+    vectors of P for every task, P = draws times the parameters of all B.
     """
     import pandas as pd
 
@@ -132,7 +131,7 @@ def estimate_transfer(
     targets, notes = _target_items(plan, sources, n_items)
     parts, passes = [], {}
     for label, cell in whole.items():
-        with _Lens(loading, cell, draws=draws, seed=seed, options=options) as lens:
+        with _Lens(loading, cell, draws=draws, seed=seed) as lens:
             found = _look(lens, cell, sources, targets, n_items)
         parts.append(_table(label, *found, cell.optimisation, draws))
         passes[label, "mean"], passes[label, "options"] = lens.passes
@@ -145,11 +144,12 @@ def _target_items(
     """Train items of the targets that are no source."""
     found, notes = {}, []
     fewer = plan.study.items.model_copy(update={"source": n_items})
+    nothing_else: dict[str, Any] = {"targets": (), "mixtures": {}, "merges": {}, "items": fewer}
     for task in plan.study.targets:
         if task in sources:
             continue
         try:
-            alone = plan.study.model_copy(update={"sources": (task,), "targets": (), "items": fewer})
+            alone = plan.study.model_copy(update=nothing_else | {"sources": (task,)})
             found[task] = find_item_sets(alone, here_only=False).sources[task]
         except InputError as error:
             notes.append(f"target {task!r} is left out, since it has no items but those it is tested on: {error}")
@@ -183,8 +183,8 @@ def cell_targets(cell: Cell) -> list[str]:
 class _Lens:
     """A model with a fresh adapter, through which tasks are looked at."""
 
-    def __init__(self, loading: Loading, cell: Cell, *, draws: int, seed: int, options: bool) -> None:
-        self.loading, self.cell, self.draws, self.seed, self.options = loading, cell, draws, seed, options
+    def __init__(self, loading: Loading, cell: Cell, *, draws: int, seed: int) -> None:
+        self.loading, self.cell, self.draws, self.seed = loading, cell, draws, seed
         self.passes = [0.0, 0.0]
 
     def __enter__(self) -> _Lens:
@@ -221,7 +221,7 @@ class _Lens:
         gradient_P, loss = mean_gradient(self.vlm, self.weights, prompts, tokens)
         self.passes[0] += 2.0 * sum(prompt.n_tokens for prompt in prompts)
         found = None
-        if self.options and all(len(prompt.option_ids_K) > 1 for prompt in prompts):
+        if all(len(prompt.option_ids_K) > 1 for prompt in prompts):
             found = OptionItems(*zip(*map(self._options, prompts), strict=True))
             self.passes[1] += sum(prompt.n_tokens * (1.0 + len(prompt.option_ids_K)) for prompt in prompts)
         return _Task(gradient_P, loss, found, len(prompts))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import NamedTuple
 
 from tasktransfer.study.item_sets import ItemSet
 from tasktransfer.study.loading import Loading
@@ -18,24 +17,14 @@ from tasktransfer.study.store import Store
 
 __all__ = ["GridPasses", "grid_passes"]
 
+# by source, and by source and target, all seeds; adapters that are there are asked but not trained
+GridPasses = tuple[dict[str, float], dict[str, dict[str, float]]]
 _LOOKED_AT = 8  # items of a set that is not encoded
 _PASSES = {"lora": 2.0, "qlora": 2.0, "full": 3.0}
 
 
-class GridPasses(NamedTuple):
-    """The finetunes of one model and variant."""
-
-    training: dict[str, float]  # by source, all seeds
-    asking: dict[str, float]  # by target, all seeds of one source
-
-    @property
-    def total(self) -> float:
-        """Of the whole grid."""
-        return sum(self.training.values()) + len(self.training) * sum(self.asking.values())
-
-
 def grid_passes(plan: Plan, store: Store) -> dict[str, GridPasses]:
-    """Passes of each model and variant of a plan."""
+    """Passes of the finetunes of each model and variant of a plan."""
     loading = Loading(plan, store)
 
     @cache
@@ -54,14 +43,15 @@ def grid_passes(plan: Plan, store: Store) -> dict[str, GridPasses]:
 
     found: dict[str, GridPasses] = {}
     for cell in plan.cells:
-        if cell.kind == "finetune" and cell.method and cell.optimisation:
-            grid = found.setdefault(cell.label, GridPasses({}, {}))
-            spent = _training(cell, tokens(cell.model, cell.training[0]))
-            grid.training[cell.source] = grid.training.get(cell.source, 0.0) + spent
-            if len(grid.training) == 1:  # the seeds of any other source ask as much
-                for shard in cell.shards:
-                    asked = shard.n_items * tokens(cell.model, shard.items)
-                    grid.asking[shard.items.task] = grid.asking.get(shard.items.task, 0.0) + asked
+        if cell.kind != "finetune":
+            continue
+        training, asking = found.setdefault(cell.label, ({}, {}))
+        spent = _training(cell, tokens(cell.model, cell.training[0])) if cell.training else 0.0
+        training[cell.source] = training.get(cell.source, 0.0) + spent
+        asked = asking.setdefault(cell.source, {})
+        for shard in cell.shards:
+            passes = shard.n_items * tokens(cell.model, shard.items)
+            asked[shard.items.task] = asked.get(shard.items.task, 0.0) + passes
     return found
 
 
