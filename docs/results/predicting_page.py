@@ -71,7 +71,7 @@ def by_seeds(folders: dict[str, Path]) -> None:
 def main(folder: Path, notes: Path, early: dict[str, Path]) -> None:
     table = pd.read_csv(folder / "prediction.csv")
     told = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))
-    print("# Foretelling transfer without the grid, on the embedded model\n")
+    print("# Predicting transfer without the grid, on the embedded model\n")
     print(f"{date.today().isoformat()}. Model `{told['model']}`: the grid of studies/toy-paper.yaml, 4 seeds. A")
     print(
         "million-parameter stand-in on drawn pictures: that a method works here says little of large models; one"
