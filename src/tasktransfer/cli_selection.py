@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,14 +118,25 @@ def evidence_of(
             if ceiling is not None or name is not None:
                 raise InputError(f"{path}: is a finished analysis, whose ceiling and model names are settled")
             saved = read_transfers(path)
-            return gather_evidence(saved.transfers, model=model, diagnostics=saved.diagnostics, seed=seed)
+            found = gather_evidence(saved.transfers, model=model, diagnostics=saved.diagnostics, seed=seed)
+            return replace(found, train_items=_train_items((path if path.is_dir() else path.parent).parent))
 
     from tasktransfer.importers.inputs import read_accuracies
 
     accuracies = read_accuracies(*inputs, unit=unit)
     for note in accuracies.notes:
         typer.echo(f"note: {note}", err=True)
-    return gather_evidence(accuracies, model=model, ceiling=ceiling or "perfect", seed=seed)
+    found = gather_evidence(accuracies, model=model, ceiling=ceiling or "perfect", seed=seed)
+    return replace(found, train_items=_train_items(split_name(inputs[0])[1]) if len(inputs) == 1 else None)
+
+
+def _train_items(folder: Path) -> int | None:
+    """Items that the sources of a run were trained on, as its study says."""
+    try:
+        told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        return int(told["study"]["items"]["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _protected(names: Sequence[str], known: Sequence[str]) -> str | Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,7 @@ def test_without_any_error_nothing_is_tested():
     assert np.isnan(found.p_value)
     assert found.items == {"t0": 10}
     assert "(no error is known)" in found.sentence
-    assert found.expected[["low", "high"]].isna().all(axis=None)
+    assert found.expected[["low", "high", "p_harm"]].isna().all(axis=None)
     assert any("not tested" in caution for caution in found.cautions)
 
 
@@ -137,6 +138,27 @@ def test_a_finished_analysis_knows_the_errors_of_its_answers(tmp_path):
     from_answers, from_table = (evidence.draws_DST.std(axis=0)[off] for evidence in (answers, table))
     assert from_table.mean() == pytest.approx(from_answers.mean(), rel=0.1)
     assert table.errors.shared_T == pytest.approx(answers.errors.shared_T, abs=0.03)
+
+
+def test_a_source_that_is_used_up_is_told():
+    # t1 helps by .4 and holds 10 items; the other 90 go to t2, which helps by .1: .13 in all
+    pgf = np.array([[0.5, 0, 0], [0.4, 0, 0], [0.1, 0, 0]])
+    evidence = evidence_of(pgf, pgf + 0.01 * np.random.default_rng(0).standard_normal((400, 3, 3)))
+    found = recommend(evidence, "t0", 100, exclude_target_data=True, caps={"t1": 10})
+    assert found.items == {"t2": 90, "t1": 10}
+    told = [caution for caution in found.cautions if "used up" in caution]
+    assert told == [
+        "t1 (10 items, +0.40 by itself) is used up; the rest of the budget goes to sources that help less, and "
+        "the mixture is expected to give +0.13. A smaller budget may serve better"
+    ]
+    assert not [c for c in recommend(evidence, "t0", 10, caps={"t1": 10}).cautions if "used up" in c]
+
+
+def test_a_budget_other_than_what_was_trained_on_is_told():
+    evidence = replace(evidence_of(PGF), train_items=50)
+    told = "the sources were trained on 50 items each; what 90 items do may be more or less"
+    assert told in recommend(evidence, "t0", 90).cautions
+    assert told not in recommend(evidence, "t0", 50).cautions
 
 
 def test_a_chosen_hole_is_told():

@@ -121,7 +121,9 @@ def _read_one(
         f"{raw.name}: cannot tell what this table is from its columns {quoted(raw.frame.columns, limit=12)}; "
         f"it is missing accuracy, n_correct (with n_items), correct or score (with item) or "
         f"perfection_gap_factor; accepted are {', '.join(PUBLISHED_COLUMNS)} (published PGF), or model, source, "
-        f"seed, target with one of the others{header_hint(raw, ['accuracy', 'n_correct', 'item'])}"
+        f"seed, target with one of the others{header_hint(raw, ['accuracy', 'n_correct', 'item'])}. A table "
+        f"with a column for each task is made long first: pandas.melt(table, ['model', 'source', 'seed'], "
+        f"var_name='target', value_name='accuracy')"
     )
 
 

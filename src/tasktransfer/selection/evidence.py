@@ -51,6 +51,7 @@ class Evidence:
     errors: Errors  # of the cells
     diagnostics: pd.DataFrame  # flagged checks of the model
     notes: tuple[str, ...] = ()
+    train_items: int | None = None  # that each source was trained on, where known
 
     @cached_property
     def observed(self) -> np.ndarray:

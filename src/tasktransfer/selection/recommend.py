@@ -108,10 +108,10 @@ def recommend(
     -------
     Recommendation
         ``items`` by source, most first, their sum the budget; ``expected``, a row for the weighted targets (task
-        empty) and for every task: role, pgf, low and high (NaN where no error is known) and p_harm, the
-        probability of a loss; ``evidence``, a row for every target and source that may be used (items 0 where it
-        was not chosen): measured and shrunken PGF,
-        ``q_helps`` (Benjamini-Hochberg over the sources), verdict and what weakens the cell; ``helps``, whether
+        empty) and for every task: role, pgf, low, high and p_harm, the probability of a loss (NaN where no error
+        is known); ``evidence``, a row for every target and source that may be used (items 0 where it was not
+        chosen): measured and shrunken PGF, ``q_helps`` (Benjamini-Hochberg over the sources), verdict and what weakens the
+        cell; ``helps``, whether
         any source is shown to help (None where no error is known), with ``p_value``; ``p_gain``, the probability
         that this mixture gains; one ``sentence`` and ``cautions``.
 
@@ -193,6 +193,7 @@ def _expected(evidence: Evidence, question: Question, drawn_DT: np.ndarray, conf
     values = np.column_stack([together, drawn_DT])
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     exact = high - low < _EXACT
+    unknown = np.isnan(values).any(axis=0) | bool(evidence.cells["p_value"].isna().all())
     role = dict.fromkeys(question.targets, "target") | dict.fromkeys(question.protect, "protected")
     return pd.DataFrame(
         {
@@ -201,7 +202,7 @@ def _expected(evidence: Evidence, question: Question, drawn_DT: np.ndarray, conf
             "pgf": values.mean(axis=0),
             "low": np.where(exact, np.nan, low),
             "high": np.where(exact, np.nan, high),
-            "p_harm": np.where(np.isnan(values).any(axis=0), np.nan, (values < 0).mean(axis=0)),
+            "p_harm": np.where(unknown, np.nan, (values < 0).mean(axis=0)),
         }
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -102,6 +102,28 @@ def weakened(evidence: Evidence, source: str, target: str, flags: str) -> str:
     return "; ".join(told)
 
 
+def _of_the_budget(evidence: Evidence, question: Question, items: Mapping[str, int]) -> Iterator[str]:
+    """What the number of items does to the answer: sources used up, and a budget that nothing was trained on."""
+    held = dict(zip(question.sources, question.caps, strict=True))
+    if used_up := [source for source, n in items.items() if n >= held[source] and n < question.budget]:
+        gain_ST = evidence.drawn(list(items), tuple(question.targets)).mean(axis=0)
+        alone = dict(zip(items, gain_ST @ question.weights, strict=True))
+        mixed = sum(n / question.budget * alone[source] for source, n in items.items())
+        better = [source for source in used_up if alone[source] > mixed]
+        if better:
+            names = [f"{source} ({held[source]:g} items, {alone[source]:+.2f} by itself)" for source in better]
+            are = "is" if len(better) == 1 else "are"
+            yield (
+                f"{_listed(names)} {are} used up; the rest of the budget goes to sources that help less, and the mixture is "
+                f"expected to give {mixed:+.2f}. A smaller budget may serve better"
+            )
+    if evidence.train_items is not None and evidence.train_items != question.budget:
+        yield (
+            f"the sources were trained on {evidence.train_items} items each; what {question.budget} items do may "
+            "be more or less"
+        )
+
+
 def cautions_of(
     evidence: Evidence, question: Question, items: Mapping[str, int], p_value_S: np.ndarray, confidence: float
 ) -> tuple[str, ...]:
@@ -112,6 +134,7 @@ def cautions_of(
         of_target = holes[evidence.source_places(list(items)), evidence.target_places([target])]
         if unmeasured := [source for source, hole in zip(items, of_target, strict=True) if hole]:
             told.append(f"what is said of {target} is a guess: {_listed(unmeasured)} was not measured on it")
+    told.extend(_of_the_budget(evidence, question, items))
     if len(items) > 1:
         told.append(f"the effects of {len(items)} sources are added up by their shares, which is an assumption")
     if np.isnan(p_value_S).all():
