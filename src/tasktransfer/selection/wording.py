@@ -114,8 +114,8 @@ def _of_the_budget(evidence: Evidence, question: Question, items: Mapping[str, i
             names = [f"{source} ({held[source]:g} items, {alone[source]:+.2f} by itself)" for source in better]
             are = "is" if len(better) == 1 else "are"
             yield (
-                f"{_listed(names)} {are} used up; the rest of the budget goes to sources that help less, and the mixture is "
-                f"expected to give {mixed:+.2f}. A smaller budget may serve better"
+                f"{_listed(names)} {are} used up; the rest of the budget goes to sources that help less, and the "
+                f"mixture is expected to give {mixed:+.2f}. A smaller budget may serve better"
             )
     if evidence.train_items is not None and evidence.train_items != question.budget:
         yield (
