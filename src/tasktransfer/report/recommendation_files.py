@@ -39,6 +39,7 @@ def recommendation_lines(recommendation: Recommendation) -> Iterator[str]:
             f"{_interval(row.low, row.high):>16} {_number(row.shrunken):>8} "
             f"{_number(row.q_helps, sign=False):>6}  {row.verdict}{weak}"
         )
+    yield "shrunken: PGF as far as its error lets it be believed; q: false discovery rate of 'it helps'"
     yield ""
     yield f"{'task':<28} {'role':<10} {'expected':>8} {'interval':>16}  probability of a loss"
     tasks = _notable(recommendation.expected)

@@ -111,8 +111,8 @@ def recommend(
         empty) and for every task: role, pgf, low, high and p_harm, the probability of a loss (NaN where no error
         is known); ``evidence``, a row for every target and source that may be used (items 0 where it was not
         chosen): measured and shrunken PGF, ``q_helps`` (Benjamini-Hochberg over the sources), verdict and what
-        weakens the cell; ``helps``, whether any source is shown to help (None where no error is known), with ``p_value``; ``p_gain``, the probability
-        that this mixture gains; one ``sentence`` and ``cautions``.
+        weakens the cell; ``helps``, whether any source is shown to help (None where no error is known), with
+        ``p_value``; ``p_gain``, the probability that this mixture gains; one ``sentence`` and ``cautions``.
 
     Raises
     ------
