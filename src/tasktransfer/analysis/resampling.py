@@ -28,6 +28,8 @@ from tasktransfer.analysis.items import CellKey, TargetItems, cell_groups, targe
 __all__ = ["Resampled", "drawn_intervals", "resample"]
 
 _CELL = ["model", "kind", "source", "target"]
+_DRAWS = (500, 2000)
+_DRAWN_CELLS = 20_000_000  # of one model: as many draws as keep below it
 
 
 class Resampled(NamedTuple):
@@ -79,7 +81,7 @@ def resample(
     items: pd.DataFrame | None = None,
     *,
     best_observed: bool = False,
-    n_draws: int = 2000,
+    n_draws: int | None = None,
     seed: int = 0,
 ) -> dict[str, Resampled]:
     """Draw matrices for every model.
@@ -93,7 +95,7 @@ def resample(
     best_observed
         The ceilings are the best accuracies observed, so they are random too.
     n_draws
-        D.
+        D; where not given 2,000, fewer in models of over 10,000 cells, at least 500.
     seed
         Draws belong to items, cells and targets by name, whatever else there is.
 
@@ -101,6 +103,8 @@ def resample(
     -----
     Memory is 4 bytes for every draw and cell. About 0.3 s for 3 x 13 x 13 x 4 runs of 130 items and 2,000 draws.
     """
+    if n_draws is None:
+        n_draws = int(np.clip(_DRAWN_CELLS // max(transfers["model"].value_counts(), default=1), *_DRAWS))
     drawn = _empty(transfers, n_draws)
     blocks = {block.target: block for block in targets_of_items(items)} if items is not None and len(items) else {}
     runs_of = dict(list(pgf[pgf["kind"] == "finetune"].groupby("target", sort=False)))
