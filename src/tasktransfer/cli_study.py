@@ -73,12 +73,15 @@ def plan(
     from tasktransfer.study.run import plan_study, taken_from_hub
     from tasktransfer.study.store import Store
     from tasktransfer.study.study_file import load_study
+    from tasktransfer.study.unseen import unseen_items
 
     checked = load_study(study, overrides=sets or ())
     for sentence in taken_from_hub(checked):
         typer.echo(sentence)
     planned = plan_study(checked, here_only=True)
     _tell_plan(planned, Store(out, still=True) if out is not None else None)
+    for sentence in unseen_items(planned):
+        typer.echo(sentence)
     _tell_costs(planned, tflops)
     if planned.missing:
         typer.echo("\nNot on this machine:")

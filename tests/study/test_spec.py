@@ -23,9 +23,9 @@ seeds: [0, 1]
 FAULTS = {
     "unknown key": (GOOD + "sed: [1]", ":5  sed: unknown key (did you mean 'seeds'?)"),
     "unknown inner key": (GOOD + "method:\n  aplha: 1", ":6  method.aplha: unknown key (did you mean 'alpha'?)"),
-    "wrong type": (GOOD + "items:\n  target: many", ":6  items.target: is 'many'; it should be a valid integer"),
-    "not whole": (GOOD + "items: {source: 1.5}", "items.source: is '1.5'; it should be a valid integer"),
-    "truth for a number": (GOOD + "items: {source: yes}", "items.source: is 'True'; it should be a valid integer"),
+    "wrong type": (GOOD + "items:\n  target: many", ":6  items.target: is 'many'; accepted is a whole number"),
+    "not whole": (GOOD + "items: {source: 1.5}", "items.source: is '1.5'; accepted is a whole number"),
+    "truth for a number": (GOOD + "items: {source: yes}", "items.source: is 'True'; accepted is a whole number"),
     "unknown task": (
         GOOD + "targets: [toy_jigsow]",
         ":5  targets.0: unknown task 'toy_jigsow' (did you mean 'toy_jigsaw'?)",

@@ -25,6 +25,7 @@ from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.store import Store, write_text
 from tasktransfer.study.study_file import load_study
 from tasktransfer.study.trained import Check, check_training, checks_csv, unhelped
+from tasktransfer.study.unseen import unseen_items
 from tasktransfer.study.workshop import Job, Outcome, Workshop
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _run(
         store = Store(root)
         progress = Progress(root / "run.log", quiet=quiet)
         store.sweep()
-        for sentence in taken_from_hub(study):
+        for sentence in (*taken_from_hub(study), *unseen_items(plan)):
             progress.tell(sentence)
         changed = store.changed_keys(plan)
         kept = text is not None and store.write_study(plan, text, overrides)
