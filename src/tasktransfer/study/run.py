@@ -81,7 +81,7 @@ def plan_study(study: Study, *, here_only: bool = False) -> Plan:
             digests[name] = weights_digest(place or locate_weights(choice.weights, choice.revision))
     adapters = {place: _adapter_digest(Path(place)) for place in adapter_places(study).values()}
     planned = make_plan(study, digests, adapters, here_only=here_only)
-    return replace(planned, missing=(*missing, *planned.missing))
+    return replace(planned, missing=(*missing, *planned.missing), fetched=(*missing, *planned.fetched))
 
 
 def _adapter_digest(folder: Path) -> str:
@@ -255,12 +255,12 @@ def _work(cell: Cell | None, store: Store) -> float:
 
 
 def taken_from_hub(study: Study) -> list[str]:
-    """One sentence for each task whose name is taken as one on the Hub: it may have been meant as a folder."""
-    return [
-        f"tasks.{name}: no folder {source.dataset}; taken as a Hub dataset"
-        for name, source in study.datasets.items()
-        if source.folder is None
-    ]
+    """The tasks whose name is taken as one on the Hub, in one sentence: a folder may have been meant."""
+    found = {name: source.dataset for name, source in study.datasets.items() if source.folder is None}
+    if not found:
+        return []
+    names = ", ".join(f"{name} ({dataset})" for name, dataset in found.items())
+    return [f"taken as Hub datasets, since there is no such folder: {names}"]
 
 
 def _tell_changes(store: Store, plan: Plan, progress: Progress, changed: Sequence[str], *, kept: bool) -> None:

@@ -85,11 +85,15 @@ class HubDataset(BaseModel):
         if network and not (data or self.folder):
             return self._downloaded(wanted)
         what = f"not all shards of split {wanted!r}: {quoted(lost)}" if lost else f"no file of split {wanted!r}"
+        raise InputError(self._lacks([what], tables, folder, data))
+
+    def _lacks(self, what: Sequence[str], tables: Sequence[str], folder: Path | None, data: Path | None) -> str:
+        """What lacks where, and the command that gets it."""
         part = f" in config {self.config!r}" if self.config else ""
         there = f"; its tables are {quoted(tables) or 'none'}" if folder else ""
         get = "" if self.folder else f"; get it with: {self.command(data)}"
         place = folder if data or self.folder else f"{self.dataset}: the local Hub cache"
-        raise InputError(f"{place} has {what}{part}{there}{get}")
+        return f"{place} has {' and '.join(what)}{part}{there}{get}"
 
     def promised(self, split: str, data: Path | None) -> bool:
         """Whether a split was named, or some of its files are here."""
@@ -101,6 +105,11 @@ class HubDataset(BaseModel):
     def missing(self, data: Path | None, splits: Sequence[str]) -> str | None:
         """What lacks for some of a study's splits, without network."""
         told = []
+        folder = data or self.folder or self._cached()
+        tables = _listed(folder)
+        wanted = [self.splits[split] for split in splits if split in self.splits]
+        if len(wanted) > 1 and not any(_matching(tables, split, self.config) for split in wanted):
+            return self._lacks([f"no file of splits {quoted(wanted)}"], tables, folder, data)
         for split in splits:
             if split in self.splits:
                 try:
