@@ -144,7 +144,7 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
         )
     if warned := [source for source in doubtful if source in proposal.more_seeds]:
         typer.echo(
-            f"warning: no finetune so far gained on its own task (trained.csv), so that more of them may say nothing: "
+            f"warning: no finetune so far gained on its own task (trained.csv), so that more may say nothing: "
             f"{', '.join(warned)}"
         )
     what = "verdicts" if decide == "verdicts" else "comparisons with the best source"

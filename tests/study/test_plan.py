@@ -90,6 +90,16 @@ def test_a_sample_is_generated_beside_the_likelihood():
     ]  # fmt: skip
 
 
+def test_a_scorer_that_there_is_none_of_is_told_by_plan():
+    text = (
+        "name: x\nmodels: {toy: toy}\nseeds: [0]\nsources: [charts]\n"
+        "tasks: {charts: {dataset: org/c, scorer: anls, columns: {id: i, question: q, images: [p], answer: a}}}\n"
+    )
+    with pytest.raises(InputError, match="tasks.charts.scorer: unknown scorer 'anls'; accepted are exact, text"):
+        check_study(text)
+    check_study(text.replace("anls", "'number:0.1'"))
+
+
 def test_what_is_not_here_is_counted_with_more_items(tmp_path):
     text = f"targets: [vsi_route_planning, vsi_obj_appearance_order]\ndata: {{vsi_bench: '{tmp_path}'}}\n"
     study = check_study(GOOD + text + "more_items: {vsi_route_planning: 40}\n")

@@ -359,7 +359,7 @@ def _proposal(
 ) -> Proposal:
     if float(now.sum()) < _LEAST_IN_ALL:
         raise NothingToAskError(
-            f"{len(spender.gain)} questions are open, but nothing that the budget buys is expected to decide one"
+            f"{len(spender.gain)} open questions, but nothing that the budget buys is expected to decide one"
         )
     table = pd.DataFrame(rows, columns=["task", "what", "more", "cost", "expected", "example"])
     table.insert(0, "step", np.arange(1, len(table) + 1))

@@ -19,11 +19,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tasktransfer.errors import InputError, quoted
+from tasktransfer.tasks.functions import is_function
 from tasktransfer.tasks.hub_files import download_command, first_line
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.scoring import find_scorer
 from tasktransfer.tasks.table_items import Columns, TableItems, read_table
 
 __all__ = ["HubDataset", "HubTask", "looks_local", "read_hub_dataset"]
@@ -58,6 +60,14 @@ class HubDataset(BaseModel):
     columns: Columns
     answers: Literal["letter", "index", "text"] | None = None
     scorer: str = ""
+
+    @field_validator("scorer")
+    @classmethod
+    def _known(cls, word: str) -> str:
+        """A word for a scorer is looked up at once; a function of one's own when answers are scored."""
+        if word and not is_function(word):
+            find_scorer(word)
+        return word
 
     @property
     def folder(self) -> Path | None:
