@@ -196,8 +196,8 @@ def _tell_missing(planned: Plan) -> None:
     """What is not on this machine: what a run gets by itself, and what has to be there before it."""
     own = [sentence for sentence in planned.missing if sentence not in planned.fetched]
     for title, sentences in (
-        ("Not on this machine; `run` downloads it from the Hub by itself:", planned.fetched),
-        ("Not on this machine, and `run` does not get it; it has to be there before:", own),
+        ("Not on this machine; `run` downloads these from the Hub by itself (or you, before):", planned.fetched),
+        ("Not on this machine, and `run` does not get these; they have to be there before:", own),
     ):
         if sentences:
             typer.echo(f"\n{title}")

@@ -95,7 +95,9 @@ def test_a_scorer_that_there_is_none_of_is_told_by_plan():
         "name: x\nmodels: {toy: toy}\nseeds: [0]\nsources: [charts]\n"
         "tasks: {charts: {dataset: org/c, scorer: anls, columns: {id: i, question: q, images: [p], answer: a}}}\n"
     )
-    with pytest.raises(InputError, match="tasks.charts.scorer: unknown scorer 'anls'; accepted are exact, text"):
+    with pytest.raises(
+        InputError, match=r"tasks\.charts\.scorer: unknown scorer 'anls'; accepted are exact, text"
+    ):
         check_study(text)
     check_study(text.replace("anls", "'number:0.1'"))
 
