@@ -123,3 +123,51 @@ def test_a_file_where_the_folder_should_be_is_told(finished, tmp_path):
     assert "f.txt: is a file; the output needs a folder" in refused(finished, "--out", tmp_path / "f.txt")
     assert "inside: cannot be written" in refused(finished, "--out", tmp_path / "f.txt" / "inside")
     assert (tmp_path / "f.txt").read_text() == "kept"
+
+
+def test_a_share_that_is_too_small_is_refused_before_gradients(finished, tmp_path):
+    told = refused(finished, "--out", tmp_path / "p", "--measured", 0.25)
+    assert "--measured 0.25 is too small: 1 of 4 sources" in told
+    assert "the least is --measured 0.5" in told
+    assert "--measured 1.5: a share is accepted in (0, 1)" in refused(
+        finished, "--out", tmp_path / "p", "--measured", 1.5
+    )
+    assert not (tmp_path / "p").exists()
+
+
+def test_default_shares_are_those_that_the_grid_allows(tmp_path):
+    random_counts(4, 1).to_csv(tmp_path / "table.csv", index=False)
+    words = predicted(tmp_path / "table.csv", "--out", tmp_path / "p", "--repeats", 1)
+    assert "--measured 0.5 is the least that this grid allows" in words
+    assert set(pd.read_csv(tmp_path / "p" / "prediction.csv")["measured"]) <= {0.0, 0.5}
+    random_counts(3, 1).to_csv(tmp_path / "table.csv", index=False)
+    told = refused(tmp_path / "table.csv", "--out", tmp_path / "q")
+    assert "6 cells are measured off the diagonal; at least 8 are needed, as of four tasks" in told
+    assert not (tmp_path / "q").exists()
+
+
+def test_gradients_that_fail_leave_no_empty_folder(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    study = json.loads((run / "study.json").read_text())
+    study["study"]["models"]["tiny"]["weights"] = str(
+        shutil.copytree(finished.parent / "model", tmp_path / "model")
+    )
+    (run / "study.json").write_text(json.dumps(study))
+    for path in (tmp_path / "model").glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:1000])
+    refused(run, "--out", tmp_path / "p", "--measured", 0.5, "--items", 2, "--draws", 1)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_table_of_transfers_is_refused_with_what_is_taken(tmp_path):
+    from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.importers.inputs import read_accuracies
+    from tasktransfer.report.save import save_analysis
+
+    random_counts(4, 1).to_csv(tmp_path / "table.csv", index=False)
+    report = tmp_path / "report"
+    save_analysis(analyze(read_accuracies(tmp_path / "table.csv")), report)
+    told = refused(report / "transfers.csv", "--out", tmp_path / "p")
+    assert "holds means over seeds" in told
+    assert f"a finished analysis (here {report})" in told
+    predicted(report, "--out", tmp_path / "p", "--repeats", 1)

@@ -75,7 +75,7 @@ def test_python_runs(workplace):
 def test_studies_find_their_items(text, workplace):
     study = check_study(text, folder=workplace)
     found = find_item_sets(study, here_only=True)
-    assert found.missing == ()
+    assert not found.missing
     assert set(found.sources) | set(found.targets) == {*study.sources, *study.targets}
     wanted = {"blink_jigsaw": 150}.get(study.targets[0], study.items.target)
     assert found.targets[study.targets[0]].n_items == wanted

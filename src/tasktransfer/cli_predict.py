@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,15 +14,19 @@ from tasktransfer.cli_options import Out
 from tasktransfer.errors import InputError, OutputError, SettingsError, closest, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
     from tasktransfer.report.prediction_tables import Known
+    from tasktransfer.selection.spending import Proposal
     from tasktransfer.study.plan import Plan
+    from tasktransfer.study.spec import Study
     from tasktransfer.study.store import Store
 
 __all__ = ["add_predict_command", "propose_next"]
+
+_SHARES = (0.25, 0.5)  # measured, where none is asked for
 
 
 def add_predict_command(app: typer.Typer) -> None:
@@ -34,14 +39,20 @@ def predict(
         list[str],
         typer.Argument(
             metavar="RUN...",
-            help="A folder that `run` wrote to, and others with variants that stopped early; tables do as well.",
+            help="A folder that `run` wrote to, and others with variants that stopped early; tables of accuracies "
+            "or of answers do as well.",
             show_default=False,
         ),
     ],
     out: Out,
     model: Annotated[str | None, typer.Option(help="Model of the results; by default the first.")] = None,
     measured: Annotated[
-        list[float] | None, typer.Option(help="Share of cells, or of sources, taken as measured; several may be.")
+        list[float] | None,
+        typer.Option(
+            help="Share of cells, and of sources, taken as measured; several may be.  [default: 0.25 and 0.5, as "
+            "far as the grid allows]",
+            show_default=False,
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(help="Random masks of each share.", min=1)] = 20,
     no_gradients: Annotated[bool, typer.Option("--no-gradients", help="Compute no gradients.")] = False,
@@ -66,17 +77,19 @@ def predict(
     _refuse_unused(gradients, no_gradients, items, draws)
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: is a file; the output needs a folder")
+    _refuse_transfers(runs)
     analysis = analyze(read_accuracies(*runs))
     chosen = model or analysis.models[0]
     if chosen not in analysis.models:
         raise InputError(
             f"no model {chosen!r}{closest(chosen, analysis.models)}; there are {quoted(analysis.models)}"
         )
+    shares = _shares(analysis.matrix(chosen), measured)
     stores = [Store(path) for path in (split_name(run)[1] for run in runs) if (path / "study.json").is_file()]
     plans = [(store.read_plan(), store) for store in stores]
     table, passes = _gradients(plans, out, gradients, skip=no_gradients, n=(items or 64, draws or 3), seed=seed)
     known = _known(plans, chosen, table, passes, [name for name in analysis.models if name != chosen])
-    found = measure_prediction(analysis, chosen, known, shares=measured or (0.25, 0.5), repeats=repeats, seed=seed)
+    found = measure_prediction(analysis, chosen, known, shares=shares, repeats=repeats, seed=seed)
     save_prediction(found, out)
     for sentence in found.sentences:
         typer.echo(sentence)
@@ -87,18 +100,14 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
     """Propose what to measure next of a study, as a table and as a study that `run` takes."""
     from tasktransfer.analysis.pipeline import analyze
     from tasktransfer.importers.inputs import read_accuracies
-    from tasktransfer.selection.spending import propose
-    from tasktransfer.study.extension import extended_study
+    from tasktransfer.selection.spending import NothingToAskError, propose
     from tasktransfer.study.run import plan_study
-    from tasktransfer.study.spec import study_text
-    from tasktransfer.study.store import write_text
-    from tasktransfer.study.study_file import check_study, load_study
-    from tasktransfer.tables import write_csv
+    from tasktransfer.study.study_file import load_study
 
     amount, unit = _budget(budget)
     if out is None or not (out / "predictions.parquet").is_file():
         raise InputError(f"--next needs --out DIR with the finished part of the study; {out} has no predictions")
-    given = load_study(study, overrides=sets)
+    given = _as_last_run(load_study(study, overrides=sets), out)
     planned = plan_study(given, here_only=True)
     labels = {cell.label for cell in planned.cells}
     analysis = analyze(read_accuracies(out))
@@ -108,32 +117,88 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
         for target in given.targets
         if target in planned.supplies
     }
-    proposal = propose(
-        transfers[transfers["model"].isin(labels)],
-        budget=amount,
-        unit=unit,
-        decide=decide,
-        sources=given.sources,
-        cells_per_seed=len(labels),
-        models_asked=len(planned.unique_cells),
-        available=available,
-        items=None if items is None else items[items["model"].isin(labels) | (items["kind"] == "base")],
-    )
-    more = extended_study(given, proposal.more_seeds, proposal.more_items)
-    text = study_text(more)
-    check_study(text, name="next.yaml")
-    write_csv(proposal.table, out / "next.csv")
-    write_text(out / "next.yaml", text)
+    silent, doubtful = _silent_sources(out, labels)
+    if silent:
+        typer.echo(f"left out, since the loss of none of their finetunes fell (trained.csv): {', '.join(silent)}")
+    try:
+        proposal = propose(
+            transfers[transfers["model"].isin(labels) & ~transfers["source"].isin(silent)],
+            budget=amount,
+            unit=unit,
+            decide=decide,
+            sources=[source for source in given.sources if source not in silent],
+            cells_per_seed=len(labels),
+            models_asked=len(planned.unique_cells),
+            available=available,
+            items=None if items is None else items[items["model"].isin(labels) | (items["kind"] == "base")],
+        )
+    except NothingToAskError as error:
+        kept = f"; {out / 'next.yaml'} of an earlier call is left as it is" if (out / "next.yaml").exists() else ""
+        typer.echo(f"nothing worth asking: {error}{kept}")
+        return
+    _write_proposal(proposal, given, out)
     for row in proposal.table.itertuples():
         typer.echo(
-            f"{row.step:3d}  {row.more} more {row.what} of {row.task}, {row.cost} {unit}: "
-            f"{row.expected:.1f} decided" + (f" ({row.example})" if row.example else "")
+            f"{row.step:3d}  {row.more} more {row.what} of {row.task}, {row.cost} {unit}: expected to decide "
+            f"{row.expected:.1f} so far" + (f" ({row.example})" if row.example else "")
+        )
+    if warned := [source for source in doubtful if source in proposal.more_seeds]:
+        typer.echo(
+            f"warning: no finetune so far gained on its own task (trained.csv), so that more may say nothing: "
+            f"{', '.join(warned)}"
         )
     what = "verdicts" if decide == "verdicts" else "comparisons with the best source"
     typer.echo(
         f"{proposal.undecided} {what} are undecided; {proposal.cost} {unit} of {amount} are expected to decide "
         f"{proposal.expected:.1f} of them.\nNext: tasktransfer run {out / 'next.yaml'} --out {out}"
     )
+
+
+def _write_proposal(proposal: Proposal, given: Study, out: Path) -> None:
+    """What is bought as a table, and as a study that `run` takes."""
+    from tasktransfer.study.extension import extended_study
+    from tasktransfer.study.spec import study_text
+    from tasktransfer.study.store import write_text
+    from tasktransfer.study.study_file import check_study
+    from tasktransfer.tables import write_csv
+
+    text = study_text(extended_study(given, proposal.more_seeds, proposal.more_items))
+    check_study(text, name="next.yaml")
+    write_csv(proposal.table, out / "next.csv")
+    write_text(out / "next.yaml", text)
+
+
+def _as_last_run(study: Study, out: Path) -> Study:
+    """A study with the seeds and items that an earlier proposal added in its folder, so that they are kept."""
+    from tasktransfer.study.store import Store
+
+    if not (out / "study.json").is_file():
+        return study
+    ran = Store(out).read_study()
+    seeds = {name: more for name, more in ran.more_seeds.items() if name in study.sources}
+    items = {name: more for name, more in ran.more_items.items() if name in study.targets}
+    for name, more in study.more_seeds.items():
+        seeds[name] = tuple(dict.fromkeys((*more, *seeds.get(name, ()))))
+    seeds = {name: tuple(seed for seed in more if seed not in study.seeds) for name, more in seeds.items()}
+    update = {"more_seeds": seeds, "more_items": items | study.more_items}
+    return study.model_copy(update=update)
+
+
+def _silent_sources(out: Path, labels: set[str]) -> tuple[list[str], list[str]]:
+    """Sources whose finetunes all learned nothing by their loss, and others that are all flagged in trained.csv.
+
+    The second may be chance, or a task that the untouched model has solved already.
+    """
+    import pandas as pd
+
+    file = out / "trained.csv"
+    if not file.is_file():
+        return [], []
+    checks = pd.read_csv(file, dtype=str, keep_default_na=False)
+    own = checks[(checks["kind"] == "finetune") & checks["model"].isin(labels)]
+    flags = {str(source): set(rows["flag"]) for source, rows in own.groupby("source", sort=False)}
+    silent = [source for source, found in flags.items() if found == {"loss did not fall"}]
+    return silent, [source for source, found in flags.items() if "" not in found and source not in silent]
 
 
 def _budget(text: str) -> tuple[int, str]:
@@ -170,8 +235,8 @@ def _gradients(
     from tasktransfer.study.gradients import estimate_transfer
     from tasktransfer.study.store import write_text
 
-    _make_folder(out)
-    found = estimate_transfer(*plans[0], n_items=n[0], draws=n[1], seed=seed)
+    with _folder_kept_if_filled(out):
+        found = estimate_transfer(*plans[0], n_items=n[0], draws=n[1], seed=seed)
     for note in found.notes:
         typer.echo(note)
     told = {f"{label}|{kind}": value for (label, kind), value in found.passes.items()}
@@ -193,11 +258,47 @@ def _refuse_unused(gradients: Path | None, no_gradients: bool, items: int | None
             raise SettingsError(f"{name} is {value}; accepted is a whole number from 1")
 
 
-def _make_folder(out: Path) -> None:
+def _refuse_transfers(runs: Sequence[str]) -> None:
+    """Means over seeds are no measurements: which of our tables are, is told."""
+    from tasktransfer.importers.inputs import split_name
+    from tasktransfer.selection.saved import holds_transfers
+
+    for path in (split_name(run)[1] for run in runs):
+        if path.is_file() and holds_transfers(path):
+            instead = f"here {path.parent}" if (path.parent / "accuracies.csv").is_file() else "accuracies.csv"
+            raise InputError(
+                f"{path}: holds means over seeds, and `predict` needs what they are means of; it takes the folder "
+                f"of a run or of a finished analysis ({instead}), or a table of accuracies or of answers"
+            )
+
+
+def _shares(measured: pd.DataFrame, given: list[float] | None) -> list[float]:
+    """The shares asked for, or the default ones as far as the grid allows; before anything is computed."""
+    from tasktransfer.selection.prediction import least_share, require_shares
+
+    least = least_share(measured)
+    shares = given or [share for share in _SHARES if share >= least] or [least]
+    require_shares(measured, shares)
+    if not given and shares != [*_SHARES]:
+        typer.echo(f"--measured {least:g} is the least that this grid allows; smaller shares are left out")
+    return shares
+
+
+@contextmanager
+def _folder_kept_if_filled(out: Path) -> Iterator[None]:
+    """Make a folder, to know that it can be written before minutes go by; what fails leaves no empty one."""
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                out.rmdir()
+        raise
 
 
 def _known(

@@ -73,20 +73,17 @@ def plan(
     from tasktransfer.study.run import plan_study, taken_from_hub
     from tasktransfer.study.store import Store
     from tasktransfer.study.study_file import load_study
+    from tasktransfer.study.unseen import unseen_items
 
     checked = load_study(study, overrides=sets or ())
+    planned = plan_study(checked, here_only=True)
     for sentence in taken_from_hub(checked):
         typer.echo(sentence)
-    planned = plan_study(checked, here_only=True)
     _tell_plan(planned, Store(out, still=True) if out is not None else None)
+    for sentence in unseen_items(planned):
+        typer.echo(sentence)
     _tell_costs(planned, tflops)
-    if planned.missing:
-        typer.echo("\nNot on this machine:")
-        for sentence in planned.missing:
-            typer.echo(f"  {sentence}")
-        typer.echo(
-            "`run` downloads weights and benchmarks that are on the Hub; the rest has to be there before it."
-        )
+    _tell_missing(planned)
 
 
 def run(
@@ -193,6 +190,19 @@ def _tell_rows(accuracies: Accuracies, folder: Path) -> None:
     for row in rows.itertuples():
         typer.echo(f"{row.source} -> {row.target}: gain {100 * row.gain:+.1f} points, PGF {row.pgf_pooled:+.2f}")
     typer.echo(f"\nNo finetune, so no matrix and no report. Tables: {folder}")
+
+
+def _tell_missing(planned: Plan) -> None:
+    """What is not on this machine: what a run gets by itself, and what has to be there before it."""
+    own = [sentence for sentence in planned.missing if sentence not in planned.fetched]
+    for title, sentences in (
+        ("Not on this machine; `run` downloads these from the Hub by itself (or you, before):", planned.fetched),
+        ("Not on this machine, and `run` does not get these; they have to be there before:", own),
+    ):
+        if sentences:
+            typer.echo(f"\n{title}")
+        for sentence in sentences:
+            typer.echo(f"  {sentence}")
 
 
 def _tell_costs(planned: Plan, tflops: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pandas as pd
@@ -66,11 +67,59 @@ def test_the_command_writes_a_study_that_runs(bench, reference, tmp_path):
     told = CliRunner().invoke(app, ["plan", str(bench / "study.yaml"), "--out", str(out), "--next", "3"])
     assert told.exit_code == 0, told.output
     assert "are undecided; " in told.output
+    assert "cells: expected to decide " in told.output
+    assert "gained on its own task" in told.output  # eight items, four steps
     proposed = load_study(out / "next.yaml")
     table = pd.read_csv(out / "next.csv")
     assert table["cost"].sum() == sum(map(len, proposed.more_seeds.values())) <= 3
     assert (proposed.sources, proposed.seeds) == (("one", "two"), (0,))
     assert len(answers) == 4 * 2 * 8
+
+
+def proposed(study, out, budget="3"):
+    told = CliRunner().invoke(app, ["plan", str(study), "--out", str(out), "--next", budget])
+    assert told.exit_code == 0, told.output + repr(told.exception)
+    return told.output
+
+
+def with_flags(out, **flags):
+    checks = pd.read_csv(out / "trained.csv", dtype=str, keep_default_na=False)
+    finetunes = checks["kind"] == "finetune"
+    checks.loc[finetunes, "flag"] = checks.loc[finetunes, "source"].map(flags)
+    checks.to_csv(out / "trained.csv", index=False)
+
+
+def test_a_source_that_did_not_train_is_not_proposed(bench, reference, tmp_path):
+    out = shutil.copytree(reference, tmp_path / "out", copy_function=shutil.copy2)
+    with_flags(out, one="loss did not fall", two="")
+    words = proposed(bench / "study.yaml", out)
+    assert "left out, since the loss of none of their finetunes fell (trained.csv): one\n" in words
+    assert set(load_study(out / "next.yaml").more_seeds) == {"two"}
+    assert "gained on its own task" not in words
+
+
+def test_nothing_to_ask_writes_nothing(bench, reference, tmp_path):
+    out = shutil.copytree(reference, tmp_path / "out", copy_function=shutil.copy2)
+    with_flags(out, one="loss did not fall", two="loss did not fall")
+    words = proposed(bench / "study.yaml", out)
+    assert "nothing worth asking: " in words
+    assert "Next:" not in words
+    assert not (out / "next.yaml").exists()
+    (out / "next.yaml").write_text("of an earlier call")
+    assert "next.yaml of an earlier call is left as it is" in proposed(bench / "study.yaml", out)
+    assert (out / "next.yaml").read_text() == "of an earlier call"
+
+
+def test_seeds_that_an_earlier_proposal_added_are_kept(bench, reference, tmp_path):
+    out = shutil.copytree(reference, tmp_path / "out", copy_function=shutil.copy2)
+    told = json.loads((out / "study.json").read_text())
+    told["study"] |= {"more_seeds": {"two": [1]}, "more_items": {"one": 7}}
+    (out / "study.json").write_text(json.dumps(told))
+    with_flags(out, one="loss did not fall", two="")
+    proposed(bench / "study.yaml", out, "1")
+    study = load_study(out / "next.yaml")
+    assert study.more_seeds == {"two": (1, 2)}
+    assert study.more_items == {"one": 7}
 
 
 def test_a_budget_in_other_words_is_told(bench, reference):

@@ -90,6 +90,18 @@ def test_a_sample_is_generated_beside_the_likelihood():
     ]  # fmt: skip
 
 
+def test_a_scorer_that_there_is_none_of_is_told_by_plan():
+    text = (
+        "name: x\nmodels: {toy: toy}\nseeds: [0]\nsources: [charts]\n"
+        "tasks: {charts: {dataset: org/c, scorer: anls, columns: {id: i, question: q, images: [p], answer: a}}}\n"
+    )
+    with pytest.raises(
+        InputError, match=r"tasks\.charts\.scorer: unknown scorer 'anls'; accepted are exact, text"
+    ):
+        check_study(text)
+    check_study(text.replace("anls", "'number:0.1'"))
+
+
 def test_what_is_not_here_is_counted_with_more_items(tmp_path):
     text = f"targets: [vsi_route_planning, vsi_obj_appearance_order]\ndata: {{vsi_bench: '{tmp_path}'}}\n"
     study = check_study(GOOD + text + "more_items: {vsi_route_planning: 40}\n")
@@ -104,3 +116,21 @@ def test_too_few_items_are_told_before_anything_is_computed(tmp_path):
         make_plan(check_study(text), {"toy": "w"})
     assert "has 0 items of split 'train', 256 are asked for" in str(caught.value)
     assert "has 1 items of split 'test', 64 are asked for" in str(caught.value)
+
+
+def test_what_is_not_here_is_told_once_and_who_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    columns = "{id: i, question: q, images: [p], choices: o, answer: a}"
+    text = (
+        f"name: x\nmodels: {{toy: toy}}\nseeds: [0]\nitems: {{source: 2, target: 2}}\n"
+        f"tasks: {{charts: {{dataset: my-org/charts, columns: {columns}}}}}\n"
+        f"sources: [charts, blink_counting]\ntargets: [charts, blink_counting, blink_jigsaw]\n"
+    )
+    plan = make_plan(check_study(text), {"toy": "w"}, here_only=True)
+    charts, build, blink = sorted(plan.missing, key=lambda told: ("my-org" not in told, "build-train" not in told))
+    assert "has no file of splits 'train', 'test'; get it with: hf download my-org/charts" in charts
+    assert blink.startswith("the items of 2 targets of blink: hf download")
+    assert set(plan.fetched) == {charts, blink}
+    assert "no folder of training items is named" in build
+    there = make_plan(check_study(text + f"data: {{blink: '{tmp_path}'}}\n"), {"toy": "w"}, here_only=True)
+    assert set(there.fetched) == {charts}  # a copy that was named is not filled by a run

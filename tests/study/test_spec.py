@@ -23,9 +23,9 @@ seeds: [0, 1]
 FAULTS = {
     "unknown key": (GOOD + "sed: [1]", ":5  sed: unknown key (did you mean 'seeds'?)"),
     "unknown inner key": (GOOD + "method:\n  aplha: 1", ":6  method.aplha: unknown key (did you mean 'alpha'?)"),
-    "wrong type": (GOOD + "items:\n  target: many", ":6  items.target: is 'many'; it should be a valid integer"),
-    "not whole": (GOOD + "items: {source: 1.5}", "items.source: is '1.5'; it should be a valid integer"),
-    "truth for a number": (GOOD + "items: {source: yes}", "items.source: is 'True'; it should be a valid integer"),
+    "wrong type": (GOOD + "items:\n  target: many", ":6  items.target: is 'many'; accepted is a whole number"),
+    "not whole": (GOOD + "items: {source: 1.5}", "items.source: is '1.5'; accepted is a whole number"),
+    "truth for a number": (GOOD + "items: {source: yes}", "items.source: is 'True'; accepted is a whole number"),
     "unknown task": (
         GOOD + "targets: [toy_jigsow]",
         ":5  targets.0: unknown task 'toy_jigsow' (did you mean 'toy_jigsaw'?)",
@@ -68,7 +68,7 @@ FAULTS = {
     "adapter that is not there": (GOOD + "adapters: {mine: ./nowhere}", ":5  adapters.mine: no PEFT adapter"),
     "adapter of a source": (GOOD + "adapters: {toy_jigsaw: .}", "adapters.toy_jigsaw: is a source too"),
     "training of no source": (GOOD + "training: {toy_jigsow: .}", "(did you mean 'toy_jigsaw'?)"),
-    "all of many items": (GOOD + "items: {source: all}", "items.source: is 'all'; it should be a valid integer"),
+    "all of many items": (GOOD + "items: {source: all}", "items.source: is 'all'; accepted is a whole number"),
     "unknown device": (GOOD + "compute: {device: gpu}", "is 'gpu'; accepted are auto, cpu"),
     "unknown benchmark": (GOOD + "data: {blonk: .}", ":5  data.blonk"),
     "dataset without columns": (
@@ -142,7 +142,7 @@ def test_datasets_are_kept_beside_tables_among_the_tasks(tmp_path):
     assert set(study.datasets) == {"one", "two", "three"}
     assert study.datasets["three"].folder == tmp_path / "mine"
     assert taken_from_hub(study) == [
-        f"tasks.{name}: no folder org/name; taken as a Hub dataset" for name in ("two", "one")
+        "taken as Hub datasets, since there is no such folder: two (org/name), one (org/name)"
     ]
 
 

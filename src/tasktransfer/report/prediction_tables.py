@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.errors import InputError
+from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.report.output_files import output_folder, write_json
 from tasktransfer.selection.halves import Measured, halve, whole
 from tasktransfer.selection.prediction import (
@@ -89,7 +89,7 @@ def measure_prediction(
                 for truth, asked in ((first, second), (second, first))
             ]
             note = OTHER_ITEMS
-        except InputError as error:
+        except (InputError, SettingsError) as error:  # a share that is enough for the whole, but not for halves
             note = f"{SAME_ITEMS} Halves are too small: {error}."
     if not judged:
         every = whole(analysis)

@@ -28,6 +28,7 @@ with this grid and not how it would be with others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -40,7 +41,17 @@ from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.selection.completion import METHODS, complete
 from tasktransfer.selection.marks import FEWEST, MEASURES, Judge
 
-__all__ = ["BASELINES", "HOLES", "Estimate", "GridCost", "compare_estimates", "interaction_p_value", "sentences"]
+__all__ = [
+    "BASELINES",
+    "HOLES",
+    "Estimate",
+    "GridCost",
+    "compare_estimates",
+    "interaction_p_value",
+    "least_share",
+    "require_shares",
+    "sentences",
+]
 
 BASELINES = ("target mean", "source mean", "additive")
 HOLES = ("cells", "sources")
@@ -123,11 +134,7 @@ def compare_estimates(
     """
     seen = measured if seen is None else seen
     off = ~np.eye(len(measured), dtype=bool) & ~measured.isna().to_numpy() & ~seen.isna().to_numpy()
-    if off.sum() < 2 * FEWEST:
-        raise InputError(f"{off.sum()} cells are measured off the diagonal; at least {2 * FEWEST} are needed")
-    for share in shares:
-        if not 0 < share < 1:
-            raise SettingsError(f"a measured share is {share:g}; accepted is a number in (0, 1)")
+    require_shares(measured.where(off), shares)
     common = off.copy()  # all are judged on the cells that all estimates are made for
     for estimate in estimates.values():
         common &= ~estimate.values.isna().to_numpy()
@@ -164,11 +171,65 @@ def compare_estimates(
     return table.reindex(columns=wanted)
 
 
+def least_share(measured: pd.DataFrame) -> float:
+    """Smallest share of the sources whose cells are enough to complete from, whichever are drawn.
+
+    Parameters
+    ----------
+    measured
+        PGF, square, NaN for holes.
+
+    Raises
+    ------
+    InputError
+        Under eight cells off the diagonal, or so few rows that none could be held out.
+    """
+    off = ~np.eye(len(measured), dtype=bool) & ~measured.isna().to_numpy()
+    if off.sum() < 2 * FEWEST:
+        raise InputError(
+            f"{off.sum()} cells are measured off the diagonal; at least {2 * FEWEST} are needed, as of four tasks "
+            f"each trained on and asked"
+        )
+    counts = np.sort(off.sum(axis=1)[off.any(axis=1)])
+    enough = 1 + int(np.argmax(np.cumsum(counts) >= FEWEST))
+    if enough >= len(counts):
+        raise InputError(
+            f"{len(counts)} sources are measured and completing may need all of them; at least "
+            f"{max(enough + 1, 3)} are needed, so that one is held out"
+        )
+    return math.ceil(100 * enough / len(counts)) / 100
+
+
+def require_shares(measured: pd.DataFrame, shares: Sequence[float]) -> None:
+    """Refuse a matrix that is too small to judge by, and shares that leave nothing to complete from.
+
+    Raises
+    ------
+    InputError, SettingsError
+        The matrix is too small; a share is none, or too small for it.
+    """
+    least = least_share(measured)
+    n_sources = int((~measured.isna() & ~np.eye(len(measured), dtype=bool)).any(axis=1).sum())
+    for share in shares:
+        if not 0 < share < 1:
+            raise SettingsError(f"--measured {share:g}: a share is accepted in (0, 1)")
+        if _n_kept(share, n_sources) < _n_kept(least, n_sources):
+            raise SettingsError(
+                f"--measured {share:g} is too small: {_n_kept(share, n_sources)} of {n_sources} sources may leave "
+                f"fewer than {FEWEST} measured cells to complete from; the least is --measured {least:g}"
+            )
+
+
+def _n_kept(share: float, n_sources: int) -> int:
+    """Sources that are measured; at least one is, and one is not."""
+    return int(np.clip(round(share * n_sources), 1, n_sources - 1))
+
+
 def _mask(off: np.ndarray, holes: str, share: float, random: np.random.Generator) -> np.ndarray:
     """The cells that are measured; at least four, and at least one of each kind is held out."""
     if holes == "sources":
         rows = random.permutation(np.flatnonzero(off.any(axis=1)))
-        kept = rows[: int(np.clip(round(share * len(rows)), 1, len(rows) - 1))]
+        kept = rows[: _n_kept(share, len(rows))]
         return np.asarray(off & np.isin(np.arange(len(off)), kept)[:, None])
     cells = random.permutation(np.flatnonzero(off.ravel()))
     seen = np.zeros(off.size, dtype=bool)

@@ -37,13 +37,18 @@ from tasktransfer.analysis.uncertainty import EQUIVALENCE_MARGIN
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.selection.paired import PairedItems
 
-__all__ = ["DECISIONS", "Proposal", "open_questions", "propose"]
+__all__ = ["DECISIONS", "NothingToAskError", "Proposal", "open_questions", "propose"]
 
 DECISIONS = ("verdicts", "ranking")
 UNITS = ("cells", "items")
 _MOST_SEEDS = 8  # at once
 _LEAST = 0.01  # decisions that a step must be expected to bring
+_LEAST_IN_ALL = 0.05  # under that it reads 0.0
 _LARGER = (1.5, 2.0, 3.0, 4.0, 8.0)  # times the items there are
+
+
+class NothingToAskError(InputError):
+    """Nothing is open, or nothing that could be measured is expected to decide anything."""
 
 
 class Proposal(NamedTuple):
@@ -134,8 +139,10 @@ def propose(
 
     Raises
     ------
-    InputError
+    NothingToAskError
         Nothing is open, no error is known, or nothing that the budget buys is expected to decide anything.
+    InputError
+        The budget buys nothing.
     """
     for name, value, known in (("unit", unit, UNITS), ("decide", decide, DECISIONS)):
         if value not in known:
@@ -144,7 +151,7 @@ def propose(
         raise SettingsError(f"the budget is {budget} {unit}; accepted is a whole number from 1")
     questions = _open(transfers, decide, items, margin, 1 - confidence)
     if not questions.name:
-        raise InputError("no cell with a known error is undecided: there is nothing left to decide")
+        raise NothingToAskError("no cell with a known error is undecided: there is nothing left to decide")
     spender = _Spender(questions, 1 - confidence)
     if unit == "cells":
         if cells_per_seed > budget:
@@ -331,7 +338,9 @@ def _refuse_too_little(
 ) -> None:
     sizes = {target: _sizes(count, available.get(target)) for target, count in n_items.items()}
     if not any(sizes.values()):
-        raise InputError("every target is asked all the items it has; seeds can decide more: --next 12cells")
+        raise NothingToAskError(
+            "every target is asked all the items it has; seeds can decide more: --next 12cells"
+        )
     least, target = min((found[0] * models_asked, target) for target, found in sizes.items() if found)
     if least > budget:
         raise InputError(
@@ -348,9 +357,9 @@ def _proposal(
     now: np.ndarray,
     spent: int,
 ) -> Proposal:
-    if not rows:
-        raise InputError(
-            f"{len(spender.gain)} questions are open, but nothing that the budget buys is expected to decide one"
+    if float(now.sum()) < _LEAST_IN_ALL:
+        raise NothingToAskError(
+            f"{len(spender.gain)} open questions, but nothing that the budget buys is expected to decide one"
         )
     table = pd.DataFrame(rows, columns=["task", "what", "more", "cost", "expected", "example"])
     table.insert(0, "step", np.arange(1, len(table) + 1))

@@ -45,7 +45,7 @@ class ItemSets(NamedTuple):
     sources: Mapping[str, ItemSet]
     targets: Mapping[str, ItemSet]
     mixtures: Mapping[str, Mixed]
-    missing: tuple[str, ...]  # what is not on this machine, and what gets it
+    missing: Mapping[str, bool]  # what is not on this machine and what gets it; whether a run does
 
 
 def find_item_sets(study: Study, *, here_only: bool) -> ItemSets:
@@ -82,17 +82,33 @@ class _Finder:
         self.absent: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
         self.found: dict[tuple[str, str, int | None], ItemSet] = {}
 
-    def told(self) -> tuple[str, ...]:
-        """What is not here; the test items of a benchmark in one sentence, since one command gets them."""
-        sentences = []
+    def told(self) -> dict[str, bool]:
+        """What is not here, and whether a run gets it from the Hub by itself.
+
+        One sentence for the test items of a benchmark, since one command gets them, and for each dataset.
+        """
+        sentences = {}
         for (split, benchmark), absent in self.absent.items():
+            data = self.study.data.get(benchmark) if benchmark else None  # type: ignore[call-overload]
+            fetched = split == "test" and data is None
             if benchmark and split == "test" and len(absent) > 1:
-                data = self.study.data.get(benchmark)  # type: ignore[call-overload]
                 command = download_of(benchmark, Path(data) if data else None)
-                sentences.append(f"the items of {len(absent)} targets of {benchmark}: {command}")
-            else:
-                sentences += [sentence for _, sentence in absent]
-        return tuple(dict.fromkeys(sentences))
+                sentences[f"the items of {len(absent)} targets of {benchmark}: {command}"] = fetched
+                continue
+            for name, sentence in absent:
+                dataset = self.study.datasets.get(closed_name(name))
+                whole = self._missing(name, *self._splits_absent(name)) if dataset else None
+                sentences[whole or sentence] = dataset.folder is None if dataset else fetched
+        return sentences
+
+    def _splits_absent(self, name: str) -> list[str]:
+        """The splits of a task that are not here, be it asked with its options or openly."""
+        found = [
+            split
+            for (split, _), absent in self.absent.items()
+            if closed_name(name) in {closed_name(other) for other, _ in absent}
+        ]
+        return sorted(set(found), reverse=True)  # train before test
 
     def find(self, split: str, names: tuple[str, ...]) -> dict[str, ItemSet]:
         """The items of each task."""
@@ -142,8 +158,8 @@ class _Finder:
         training = self.study.training.get(name) or self.study.training.get(closed_name(name))
         return {"data": Path(data) if data else None, "training": Path(training) if training else None}
 
-    def _missing(self, name: str, split: str) -> str | None:
-        return missing(name, self.study.place_of(name), splits=(split,), **self._places(name))
+    def _missing(self, name: str, *splits: str) -> str | None:
+        return missing(name, self.study.place_of(name), splits=splits, **self._places(name))
 
     def _expected(self, name: str, split: str, n_items: int | None) -> ItemSet:
         """What a benchmark is known to hold, or what was asked for, of items that are not here."""

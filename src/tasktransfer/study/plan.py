@@ -108,6 +108,7 @@ class Plan:
     supplies: Mapping[str, Supply]
     model_digests: Mapping[str, str]
     missing: tuple[str, ...] = ()  # what is not on this machine, and what gets it
+    fetched: tuple[str, ...] = ()  # of that, what a run gets from the Hub by itself
 
     @property
     def item_sets(self) -> list[tuple[str, ItemSet]]:
@@ -190,7 +191,8 @@ def make_plan(
         for variant in [*study.variants] or [""]
     ]
     cells = [cell for maker in makers for cell in maker.cells()]
-    return Plan(study, tuple(cells), found.supplies, model_digests, found.missing)
+    fetched = tuple(sentence for sentence, by_run in found.missing.items() if by_run)
+    return Plan(study, tuple(cells), found.supplies, model_digests, tuple(found.missing), fetched)
 
 
 class _Maker:

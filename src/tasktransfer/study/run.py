@@ -25,6 +25,7 @@ from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.store import Store, write_text
 from tasktransfer.study.study_file import load_study
 from tasktransfer.study.trained import Check, check_training, checks_csv, unhelped
+from tasktransfer.study.unseen import unseen_items
 from tasktransfer.study.workshop import Job, Outcome, Workshop
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def plan_study(study: Study, *, here_only: bool = False) -> Plan:
             digests[name] = weights_digest(place or locate_weights(choice.weights, choice.revision))
     adapters = {place: _adapter_digest(Path(place)) for place in adapter_places(study).values()}
     planned = make_plan(study, digests, adapters, here_only=here_only)
-    return replace(planned, missing=(*missing, *planned.missing))
+    return replace(planned, missing=(*missing, *planned.missing), fetched=(*missing, *planned.fetched))
 
 
 def _adapter_digest(folder: Path) -> str:
@@ -162,7 +163,7 @@ def _run(
         store = Store(root)
         progress = Progress(root / "run.log", quiet=quiet)
         store.sweep()
-        for sentence in taken_from_hub(study):
+        for sentence in (*taken_from_hub(study), *unseen_items(plan)):
             progress.tell(sentence)
         changed = store.changed_keys(plan)
         kept = text is not None and store.write_study(plan, text, overrides)
@@ -254,12 +255,12 @@ def _work(cell: Cell | None, store: Store) -> float:
 
 
 def taken_from_hub(study: Study) -> list[str]:
-    """One sentence for each task whose name is taken as one on the Hub: it may have been meant as a folder."""
-    return [
-        f"tasks.{name}: no folder {source.dataset}; taken as a Hub dataset"
-        for name, source in study.datasets.items()
-        if source.folder is None
-    ]
+    """The tasks whose name is taken as one on the Hub, in one sentence: a folder may have been meant."""
+    found = {name: source.dataset for name, source in study.datasets.items() if source.folder is None}
+    if not found:
+        return []
+    names = ", ".join(f"{name} ({dataset})" for name, dataset in found.items())
+    return [f"taken as Hub datasets, since there is no such folder: {names}"]
 
 
 def _tell_changes(store: Store, plan: Plan, progress: Progress, changed: Sequence[str], *, kept: bool) -> None:

@@ -53,6 +53,11 @@ _PARTS: dict[str, type[BaseModel]] = {
 }
 
 _NAME_FORM = "a name holds no / \\ = and neither begins nor ends with a space"
+_COUNTS: dict[str | int, str] = {
+    "source": "accepted is a whole number from 1: all sources are trained on so many, so that they compare; "
+    "at most what the smallest holds (`all` is for items.target)",
+    "target": "accepted is a whole number from 1, or all",
+}
 _FORMS: dict[str | int, str] = {
     "device": "accepted are auto, cpu, cuda and cuda:0, cuda:1, ...",
     "family": "accepted is an importable module:NAME",
@@ -219,6 +224,8 @@ def _in_words(found: Any, place: Place) -> str:
         return f"is {given!r}{hint}; accepted is {accepted}"
     if kind == "string_pattern_mismatch":
         return f"is {quoted([given])}; {_FORMS.get(place[-1], _NAME_FORM)}"
+    if place[0] == "items" and kind == "int_type" and given is not None:
+        return f"is {quoted([given])}; {_COUNTS.get(place[-1], 'accepted is a whole number from 1')}"
     message = found["msg"].removeprefix("Input ").removeprefix("Value error, ")
     return f"is {quoted([given])}; it {message}" if message.startswith("should") else message
 

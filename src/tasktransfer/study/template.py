@@ -39,7 +39,7 @@ seeds: [0]
 # video: {frames: 32, strict: false}
 
 items:
-  source: 256   # trained on, per source
+  source: 256   # trained on, of each source the same number: at most what the smallest holds
   target: 64    # asked, per target; of a benchmark at most so many, or all
 # more_items: {toy_jigsaw: 128}   # asked of single targets, instead of items.target
 data_seed: 0    # which items are drawn, for tasks that are drawn

@@ -19,11 +19,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tasktransfer.errors import InputError, quoted
+from tasktransfer.tasks.functions import is_function
 from tasktransfer.tasks.hub_files import download_command, first_line
 from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.scoring import find_scorer
 from tasktransfer.tasks.table_items import Columns, TableItems, read_table
 
 __all__ = ["HubDataset", "HubTask", "looks_local", "read_hub_dataset"]
@@ -59,6 +61,14 @@ class HubDataset(BaseModel):
     answers: Literal["letter", "index", "text"] | None = None
     scorer: str = ""
 
+    @field_validator("scorer")
+    @classmethod
+    def _known(cls, word: str) -> str:
+        """A word for a scorer is looked up at once; a function of one's own when answers are scored."""
+        if word and not is_function(word):
+            find_scorer(word)
+        return word
+
     @property
     def folder(self) -> Path | None:
         """The dataset as a folder; None where it is a name on the Hub."""
@@ -85,11 +95,15 @@ class HubDataset(BaseModel):
         if network and not (data or self.folder):
             return self._downloaded(wanted)
         what = f"not all shards of split {wanted!r}: {quoted(lost)}" if lost else f"no file of split {wanted!r}"
+        raise InputError(self._lacks([what], tables, folder, data))
+
+    def _lacks(self, what: Sequence[str], tables: Sequence[str], folder: Path | None, data: Path | None) -> str:
+        """What lacks where, and the command that gets it."""
         part = f" in config {self.config!r}" if self.config else ""
         there = f"; its tables are {quoted(tables) or 'none'}" if folder else ""
         get = "" if self.folder else f"; get it with: {self.command(data)}"
         place = folder if data or self.folder else f"{self.dataset}: the local Hub cache"
-        raise InputError(f"{place} has {what}{part}{there}{get}")
+        return f"{place} has {' and '.join(what)}{part}{there}{get}"
 
     def promised(self, split: str, data: Path | None) -> bool:
         """Whether a split was named, or some of its files are here."""
@@ -101,6 +115,11 @@ class HubDataset(BaseModel):
     def missing(self, data: Path | None, splits: Sequence[str]) -> str | None:
         """What lacks for some of a study's splits, without network."""
         told = []
+        folder = data or self.folder or self._cached()
+        tables = _listed(folder)
+        wanted = [self.splits[split] for split in splits if split in self.splits]
+        if len(wanted) > 1 and not any(_matching(tables, split, self.config) for split in wanted):
+            return self._lacks([f"no file of splits {quoted(wanted)}"], tables, folder, data)
         for split in splits:
             if split in self.splits:
                 try:
