@@ -23,7 +23,7 @@ MADE_OF = {"halves <b>": {"t0": 128, "t1": 64}, "merge-cat: halves <b>": {"t0": 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """Three tasks; a mixture that lifts t0 from 40 to 90 of 100, lowers t1 from 60 to 20, and a merge of nothing."""
+    """A mixture lifts t0 from 40 to 90 of 100 and lowers t1 from 60 to 20; a merge changes nothing."""
     frame = random_counts(3, 3).assign(kind="finetune")
     frame.loc[frame["source"] == "", "kind"] = "base"
     frame.loc[frame["kind"] == "base", "n_correct"] = [40, 60, 50]

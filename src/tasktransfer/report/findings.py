@@ -32,6 +32,7 @@ def find_findings(analysis: Analysis, run: RunFacts | None = None) -> list[Findi
     run = run or RunFacts()
     findings = [
         *transfer_findings.overall(analysis),
+        *caution_findings.untrained(run),
         *transfer_findings.target_effect(analysis),
         *transfer_findings.best_and_worst(analysis),
         *transfer_findings.verdicts(analysis),
@@ -41,7 +42,6 @@ def find_findings(analysis: Analysis, run: RunFacts | None = None) -> list[Findi
         *structure_findings.scale(analysis),
         *structure_findings.cliques(analysis),
         *structure_findings.personas(analysis),
-        *caution_findings.untrained(run),
         *caution_findings.constant_answers(analysis),
         *caution_findings.baselines(analysis),
         *caution_findings.ceiling(analysis),

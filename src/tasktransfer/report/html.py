@@ -24,6 +24,7 @@ from tasktransfer.report.findings import find_findings
 from tasktransfer.report.labels import WORDS, label_of, list_labels, printable, short_names
 from tasktransfer.report.mixtures import mixture_table
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
+from tasktransfer.report.realised_headlines import realised_finding
 from tasktransfer.report.realised_words import realised_words
 from tasktransfer.report.reference_lines import strongest_control
 from tasktransfer.report.run_facts import RunFacts
@@ -72,6 +73,9 @@ def render_report(analysis: Analysis, realised: Outcome | None = None, *, run: R
     script = "(() => {\n'use strict';\n" + "\n".join(_asset(name) for name in SCRIPTS) + "\nstart();\n})();\n"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(_asset("report.html.j2"))
+    words = _words(analysis, run or RunFacts())
+    if realised is not None:
+        words["findings"] = [realised_finding(realised), *words["findings"]]
     return template.render(
         style=Markup(_asset("report.css")),
         script=Markup(script),
@@ -79,7 +83,7 @@ def render_report(analysis: Analysis, realised: Outcome | None = None, *, run: R
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         payload=Markup(json_in_html(build_payload(analysis))),
         realised=None if realised is None else realised_words(realised),
-        **_words(analysis, run or RunFacts()),
+        **words,
     )
 
 

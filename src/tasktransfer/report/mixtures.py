@@ -29,8 +29,9 @@ def mixtures(analysis: Analysis, run: RunFacts) -> Iterator[Finding]:
         helped, harmed = (cells.loc[cells["verdict"] == sign, "target"] for sign in ("positive", "negative"))
         n_help += len(helped) > 0
         prefix = f"{printable(str(model))}, " if len(analysis.models) > 1 else ""
+        strongest = _strongest(cells, run.made_of.get(str(source), {}))
         told.append(
-            f"{prefix}mixture {printable(str(source))}: {_strongest(cells, run.made_of.get(str(source), {}))}, surely helps "
+            f"{prefix}mixture {printable(str(source))}: {strongest}, surely helps "
             f"{len(helped)}{_named(helped)} and harms {len(harmed)}{_named(harmed)} of {_targets(len(cells))}"
         )
     more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""

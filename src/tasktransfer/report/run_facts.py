@@ -1,4 +1,4 @@
-"""What a run's folder tells beyond accuracies: which trained cells were not trained well, what mixtures are made of."""
+"""What a run's folder tells beyond accuracies: which cells training did not move, what mixtures hold."""
 
 from __future__ import annotations
 
