@@ -76,7 +76,7 @@ def _draw_panel(axes: Axes, of_target: pd.DataFrame, baselines: tuple[str, ...])
     _set_range(axes, np.concatenate([gain, low, high]), np.concatenate([predicted, *foretold]))
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.tick_params(axis="y", length=0)
-    width = axes.get_position().width * axes.figure.get_size_inches()[0]
+    width = axes.bbox.width / axes.figure.dpi  # inches
     axes.xaxis.set_major_locator(MaxNLocator(min(int(width / 0.35), 8), steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
 
 
