@@ -70,6 +70,7 @@ def realise(
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.report.realised_report import save_realised
     from tasktransfer.report.realised_words import realised_lines
+    from tasktransfer.report.run_facts import read_run_facts
     from tasktransfer.selection.methods import METHODS
     from tasktransfer.selection.question import MethodSettings
     from tasktransfer.selection.wish import Wish
@@ -92,7 +93,8 @@ def realise(
         confidence=confidence,
     )
     outcome = realise_study(study, out, wish, workers=workers, overrides=sets or (), quiet=quiet)
-    page = save_realised(outcome, analyze(read_accuracies(out), Settings(confidence=confidence)), out / "realise")
+    analysis = analyze(read_accuracies(out), Settings(confidence=confidence))
+    page = save_realised(outcome, analysis, out / "realise", read_run_facts(out))
     for line in realised_lines(outcome):
         typer.echo(line)
     for note in outcome.notes:

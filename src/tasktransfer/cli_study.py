@@ -160,6 +160,7 @@ def _report(folder: Path) -> None:
     from tasktransfer.analysis.pipeline import analyze
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.report.findings import finding_lines
+    from tasktransfer.report.run_facts import read_run_facts
     from tasktransfer.report.save import save_analysis
 
     if not (folder / "predictions.parquet").is_file():
@@ -169,7 +170,7 @@ def _report(folder: Path) -> None:
         _tell_rows(accuracies, folder / "report")
         return
     analysis = analyze(accuracies)
-    page = save_analysis(analysis, folder / "report")
+    page = save_analysis(analysis, folder / "report", read_run_facts(folder))
     for line in finding_lines(analysis):
         typer.echo(line)
     typer.echo(f"\nReport: {page}")

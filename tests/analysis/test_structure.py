@@ -228,6 +228,17 @@ def test_decomposition_without_variation_or_cells():
     assert decompose(square(np.full((3, 3), np.nan))).shares["share"].isna().all()
 
 
+def test_no_share_is_left_for_pairs_without_degrees_of_freedom():
+    """Three tasks have six cells and five free effects; with a hole the effects fit any cells."""
+    values = np.random.default_rng(0).normal(size=(3, 3))
+    assert decompose(square(values)).shares.loc["interaction", "df"] == 1
+    values[0, 1] = np.nan
+    shares = decompose(square(values)).shares
+    assert shares.loc["interaction", "df"] == 0
+    assert shares["share"].isna().tolist() == [False, False, True]
+    assert shares["share"].sum() == pytest.approx(1)
+
+
 def test_decomposition_survives_sources_that_are_no_targets():
     values = np.full((5, 5), np.nan)
     values[:2] = np.random.default_rng(0).normal(size=(2, 5))

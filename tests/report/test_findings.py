@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from tasktransfer.analysis.pipeline import analyze
+from tasktransfer.report.check_figures import variance_split_numbers
 from tasktransfer.report.findings import find_findings, finding_lines
 from tasktransfer.report.labels import label_of, list_labels, printable
+from tasktransfer.report.save import save_analysis
 from tests.studies import accuracies_of, count_rows, random_counts
 
 
@@ -42,6 +44,57 @@ def test_a_pure_target_effect_is_called_one(tmp_path):
     after = np.array([[base[j] + (10, -5, 8, -12)[j] + (i == j) for j in range(4)] for i in range(4)])
     analysis = analyze(accuracies_of(count_rows(base, after), tmp_path))
     assert "Most of the transfer is a target effect" in titles(analysis)
+
+
+def test_what_too_few_cells_cannot_split_is_said_and_not_claimed(tmp_path):
+    """Three tasks with a hole: five cells, five free effects of targets and sources."""
+    frame = random_counts(3, 3)
+    frame = frame[~((frame["source"] == "t0") & (frame["target"] == "t1"))]
+    analysis = analyze(accuracies_of(frame, tmp_path))
+    found = {f.title: f for f in find_findings(analysis)}
+    told = found["Target, source and pair cannot be told apart"]
+    assert told.text == "5 cells between tasks, which effects of targets and sources alone fit whatever they are."
+    assert not any("target effect" in title or "Source and pair" in title for title in found)
+    assert "target_effect" not in set(analysis.diagnostics["check"])
+    page = save_analysis(analysis, tmp_path / "out")
+    assert "cannot be told apart" in page.read_text()
+    written = pd.read_csv(tmp_path / "out" / "decomposition.csv").set_index("component")
+    assert written["share"].isna().to_dict() == {
+        "target": False, "source": False, "interaction": True, "noise": True,
+    }  # fmt: skip
+    assert not (tmp_path / "out" / "figures" / "variance_split.png").exists()
+
+
+def test_one_of_two_models_may_be_split(tmp_path):
+    few = random_counts(3, 2, model="few")
+    few = few[~((few["source"] == "t0") & (few["target"] == "t1"))]
+    analysis = analyze(accuracies_of(pd.concat([random_counts(4, 2, model="many"), few]), tmp_path))
+    found = {f.title: f for f in find_findings(analysis) if f.section == "decomposition"}
+    assert found["Target, source and pair cannot be told apart in few"].text.startswith(
+        "few: 5 cells between tasks"
+    )
+    other = next(f for title, f in found.items() if "cannot" not in title)
+    assert other.text.startswith("Share of the off-diagonal variation, target ")
+    assert set(variance_split_numbers(analysis)["model"]) == {"many"}
+
+
+def test_a_target_that_every_source_moves_is_told_with_what_follows(tmp_path):
+    base = [40, 50, 60, 45, 50]
+    after = np.array([[base[j] + (10, -5, 8, -12, 6)[j] for j in range(5)] for _ in range(5)])
+    after[2, 3] = 50
+    rows = analyze(accuracies_of(count_rows(base, after), tmp_path)).diagnostics
+    rows = rows[rows["check"] == "one_column_effect"].set_index("target")
+    assert rows["message"].to_dict() == {
+        "t0": "every source raises it (4 of 4): help says little about the source",
+        "t1": "every source lowers it (4 of 4): harm says little about the source",
+        "t2": "every source raises it (4 of 4): help says little about the source",
+        "t3": "1 of 4 sources raise it, 3 lower it",
+        "t4": "every source raises it (4 of 4): help says little about the source",
+    }
+    assert rows["flagged"].to_dict() == {"t0": True, "t1": True, "t2": True, "t3": False, "t4": True}
+    # three sources may all go one way by accident
+    three = analyze(accuracies_of(count_rows(base[:4], after[:4, :4]), tmp_path)).diagnostics
+    assert "one_column_effect" not in set(three["check"])
 
 
 def test_harm_and_holes_are_said(tmp_path):

@@ -4,7 +4,8 @@
 
 Sequential (type I) sums of squares, target first: what a target alone explains, then what sources add to it,
 then the interaction, which is what a transfer graph claims to show. Fitted by least squares, so holes and the
-missing diagonal are accounted for. With one value a cell the interaction still holds the noise.
+missing diagonal are accounted for. With one value a cell the interaction still holds the noise. Where sources and
+targets take as many parameters as there are cells nothing is left for it, and its share is not known.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def decompose(matrix: pd.DataFrame) -> Decomposition:
     Returns
     -------
     Decomposition
-        Shares are NaN when the cells do not vary.
+        Shares are NaN when the cells do not vary; that of the interaction also without degrees of freedom.
 
     Examples
     --------
@@ -111,6 +112,8 @@ def _centred(part: np.ndarray, takes_part: np.ndarray) -> np.ndarray:
 def _shares(sums: list[float], degrees: list[int]) -> pd.DataFrame:
     total = sum(sums)
     share = [value / total if total > 1e-24 else np.nan for value in sums]
+    if degrees[-1] == 0:  # 0 of 0: the additive part fits any cells
+        share[-1] = np.nan
     return pd.DataFrame(
         {"share": share, "sum_of_squares": sums, "df": degrees},
         index=pd.Index(["target", "source", "interaction"], name="component"),

@@ -195,7 +195,8 @@ def decomposition_table(
         drawn_model = drawn[model]
         noise = noise_sum_of_squares(drawn_model) if drawn_model is not None else np.nan
         total = frame["sum_of_squares"].sum()
-        share = noise / total if total > 1e-24 else np.nan
+        estimable = total > 1e-24 and frame["df"].iloc[-1] > 0
+        share = noise / total if estimable else np.nan
         frame.loc[len(frame)] = [model, "noise", share, noise, frame["df"].iloc[-1]]
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)

@@ -11,8 +11,34 @@ from tasktransfer.analysis.ceilings import CEILINGS
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report.finding import Finding
 from tasktransfer.report.labels import label_of, list_labels, printable
+from tasktransfer.report.run_facts import RunFacts
 
-__all__ = ["baselines", "ceiling", "constant_answers", "holes"]
+__all__ = ["baselines", "ceiling", "constant_answers", "holes", "untrained"]
+
+_NAMED = 6  # cells
+
+
+def untrained(run: RunFacts) -> Iterator[Finding]:
+    """Trained cells that say nothing about transfer, by the check of their training."""
+    if not run.flagged:
+        return
+    several = len({model for cells in run.flagged.values() for model, _, _ in cells}) > 1
+    told = []
+    for flag, cells in run.flagged.items():
+        names = [
+            (f"{printable(model)}, " if several else "") + f"{label_of(source)} (seed {printable(seed)})"
+            for model, source, seed in cells
+        ]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        told.append(f"{printable(flag)}: {', '.join(names[:_NAMED])}{more}")
+    n_flagged = sum(map(len, run.flagged.values()))
+    yield Finding(
+        f"{n_flagged} of {run.n_trained} trained cells say nothing about transfer",
+        "; ".join(told) + ".",
+        "Where training did not take, no change says nothing about what two tasks share. Train longer or with "
+        "another learning rate before reading those rows; trained.csv has the losses.",
+        "diagnostics",
+    )
 
 
 def constant_answers(analysis: Analysis) -> Iterator[Finding]:

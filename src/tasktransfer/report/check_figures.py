@@ -41,7 +41,8 @@ def variance_split_numbers(analysis: Analysis) -> pd.DataFrame:
     The component noise is a part of the interaction, not beside it.
     """
     rows = analysis.decomposition[["model", "component", "share"]]
-    return rows[rows["share"].notna()].reset_index(drop=True)
+    unknown = rows.loc[(rows["component"] == "interaction") & rows["share"].isna(), "model"]
+    return rows[rows["share"].notna() & ~rows["model"].isin(unknown)].reset_index(drop=True)
 
 
 @look.in_style
@@ -50,7 +51,9 @@ def draw_variance_split(analysis: Analysis) -> Figure:
 
     A dark line in the last part is as long as what the errors of items and seeds alone would leave there.
     """
-    rows = look.something_of(variance_split_numbers(analysis), "the off-diagonal cells do not vary")
+    rows = look.something_of(
+        variance_split_numbers(analysis), "the off-diagonal cells do not vary, or are too few to split"
+    )
     shares = rows.pivot(index="model", columns="component", values="share")
     models = [model for model in analysis.models if model in shares.index]
     names = list(look.model_labels(models, 14).values())

@@ -11,28 +11,34 @@ import re
 from collections.abc import Iterator
 
 from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.report import caution_findings, structure_findings, transfer_findings
+from tasktransfer.report import caution_findings, mixtures, structure_findings, transfer_findings
 from tasktransfer.report.finding import Finding
 from tasktransfer.report.labels import printable, short_names
+from tasktransfer.report.run_facts import RunFacts
 
 __all__ = ["find_findings", "finding_lines"]
 
 
-def find_findings(analysis: Analysis) -> list[Finding]:
+def find_findings(analysis: Analysis, run: RunFacts | None = None) -> list[Finding]:
     """Findings of an analysis in the order a reader needs them.
 
     Parameters
     ----------
     analysis
         Result of `tasktransfer.analyze`.
+    run
+        What the folder of the run tells, where there is one.
     """
+    run = run or RunFacts()
     findings = [
         *transfer_findings.overall(analysis),
+        *caution_findings.untrained(run),
         *transfer_findings.target_effect(analysis),
         *transfer_findings.best_and_worst(analysis),
         *transfer_findings.verdicts(analysis),
         *structure_findings.noise(analysis),
         *transfer_findings.controls(analysis),
+        *mixtures.mixtures(analysis, run),
         *structure_findings.scale(analysis),
         *structure_findings.cliques(analysis),
         *structure_findings.personas(analysis),

@@ -22,9 +22,12 @@ from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.report.findings import find_findings
 from tasktransfer.report.labels import WORDS, label_of, list_labels, printable, short_names
+from tasktransfer.report.mixtures import mixture_table
 from tasktransfer.report.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
+from tasktransfer.report.realised_headlines import realised_finding
 from tasktransfer.report.realised_words import realised_words
 from tasktransfer.report.reference_lines import strongest_control
+from tasktransfer.report.run_facts import RunFacts
 from tasktransfer.report.structure_findings import kinds_of_error
 from tasktransfer.selection.judgement import Outcome
 
@@ -46,7 +49,7 @@ NULLS = {
 }
 
 
-def render_report(analysis: Analysis, realised: Outcome | None = None) -> str:
+def render_report(analysis: Analysis, realised: Outcome | None = None, *, run: RunFacts | None = None) -> str:
     """Render the self-contained report.
 
     Parameters
@@ -55,6 +58,8 @@ def render_report(analysis: Analysis, realised: Outcome | None = None) -> str:
         Result of `tasktransfer.analyze`.
     realised
         What was trained on recommendations from it, where that was done: a section of its own.
+    run
+        What the folder of the run tells, where there is one.
 
     Returns
     -------
@@ -68,6 +73,9 @@ def render_report(analysis: Analysis, realised: Outcome | None = None) -> str:
     script = "(() => {\n'use strict';\n" + "\n".join(_asset(name) for name in SCRIPTS) + "\nstart();\n})();\n"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(_asset("report.html.j2"))
+    words = _words(analysis, run or RunFacts())
+    if realised is not None:
+        words["findings"] = [realised_finding(realised), *words["findings"]]
     return template.render(
         style=Markup(_asset("report.css")),
         script=Markup(script),
@@ -75,7 +83,7 @@ def render_report(analysis: Analysis, realised: Outcome | None = None) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         payload=Markup(json_in_html(build_payload(analysis))),
         realised=None if realised is None else realised_words(realised),
-        **_words(analysis),
+        **words,
     )
 
 
@@ -83,14 +91,14 @@ def _asset(name: str) -> str:
     return resources.files("tasktransfer.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _words(analysis: Analysis) -> dict[str, Any]:
+def _words(analysis: Analysis, run: RunFacts) -> dict[str, Any]:
     """What the template sets in words and tables."""
     summary = analysis.summary
     models = summary["models"]
     return {
         "models": [printable(model) for model in models],
         "overview": _overview(analysis),
-        "findings": find_findings(analysis),
+        "findings": find_findings(analysis, run),
         "short_names": short_names(analysis.tasks["task"]),
         "settings": _settings(analysis),
         "notes": [printable(note, 4 * FULL_WIDTH) for note in summary["notes"]],
@@ -99,6 +107,7 @@ def _words(analysis: Analysis) -> dict[str, Any]:
         "chances": _chances(analysis),
         "certain": _certain_means(analysis),
         "has_controls": len(analysis.control_columns) > 0,
+        "mixtures": mixture_table(analysis, run),
         "personas": _persona_table(analysis),
         "agreement": _agreement(analysis),
         "best_sources": [(printable(m), rows) for m in analysis.models if (rows := _best_sources(analysis, m))],

@@ -38,7 +38,7 @@ def draw_realised(realised: pd.DataFrame, baselines: tuple[str, ...] = ()) -> Fi
     left = look.widest_points(methods, 7) / look.POINTS + 0.15
     width = (look.PAGE - left - 0.1 - (columns - 1) * 0.18) / columns
     figure, grid = look.inch_grid(
-        (rows, columns), (width, _ROW * len(methods) + 0.1), left=left, top=0.3, bottom=0.68, gaps=(0.18, 0.75)
+        (rows, columns), (width, _ROW * len(methods) + 0.1), left=left, top=0.46, bottom=0.68, gaps=(0.18, 0.75)
     )
     for place, axes in enumerate(axes for line in grid for axes in line):
         if place >= len(targets):
@@ -76,7 +76,8 @@ def _draw_panel(axes: Axes, of_target: pd.DataFrame, baselines: tuple[str, ...])
     _set_range(axes, np.concatenate([gain, low, high]), np.concatenate([predicted, *foretold]))
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    width = axes.bbox.width / axes.figure.dpi  # inches
+    axes.xaxis.set_major_locator(MaxNLocator(min(int(width / 0.35), 8), steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
 
 
 def _set_range(axes: Axes, realised: np.ndarray, predicted: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from tasktransfer.report.html import render_report
 from tasktransfer.report.output_files import MARKER, output_folder, write_json
 from tasktransfer.report.realised_figure import draw_realised
 from tasktransfer.report.realised_words import realised_lines
+from tasktransfer.report.run_facts import RunFacts
 from tasktransfer.selection.judgement import Outcome
 from tasktransfer.selection.methods import BASELINES
 from tasktransfer.tables import write_csv
@@ -20,7 +21,7 @@ from tasktransfer.tables import write_csv
 __all__ = ["save_realised"]
 
 
-def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path) -> Path:
+def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path, run: RunFacts | None = None) -> Path:
     """Write tables, figure, report and summary; other files in the folder stay.
 
     Parameters
@@ -29,6 +30,8 @@ def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path) -> P
         Result of `tasktransfer.study.realise.realise`.
     analysis
         Of the grid, for the rest of the report.
+    run
+        What the grid's folder tells.
 
     Returns
     -------
@@ -40,7 +43,7 @@ def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path) -> P
             write_csv(table, made / f"{name}.csv")
         (made / "figures").mkdir()
         save_figure(draw_realised(outcome.judgement.realised, BASELINES), made / "figures" / "realised")
-        (made / "report.html").write_text(render_report(analysis, outcome), encoding="utf-8")
+        (made / "report.html").write_text(render_report(analysis, outcome, run=run), encoding="utf-8")
         told = {
             "findings": realised_lines(outcome),
             "notes": outcome.notes,

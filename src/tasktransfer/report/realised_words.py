@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from tasktransfer.report.labels import printable
 from tasktransfer.report.realised_figure import draw_realised
+from tasktransfer.report.realised_headlines import headlines
 from tasktransfer.report.realised_tables import interval_told, number_told, realised_tables
 from tasktransfer.selection.judgement import Outcome
 from tasktransfer.selection.methods import BASELINES
@@ -22,8 +23,10 @@ __all__ = ["realised_lines", "realised_words"]
 
 def realised_words(outcome: Outcome) -> dict[str, Any]:
     """What the template sets."""
+    first = headlines(outcome)
     return {
-        "lines": realised_lines(outcome),
+        "headlines": first,
+        "lines": realised_lines(outcome)[len(first) :],
         "figure": Markup(_svg(outcome.judgement.realised)),
         "tables": realised_tables(outcome),
         "notes": [printable(note, 400) for note in outcome.notes],
@@ -34,7 +37,8 @@ def realised_words(outcome: Outcome) -> dict[str, Any]:
 def realised_lines(outcome: Outcome) -> list[str]:
     """What came out, method by method; wins and losses alike."""
     realised, elsewhere, targets, methods = outcome.judgement
-    lines = [_against(row) for row in methods.itertuples() if row.method != "direct"]
+    lines = headlines(outcome)
+    lines += [_against(row) for row in methods.itertuples() if row.method != "direct"]
     level = f"{100 * outcome.confidence:g}%"
     lines += [
         _held(realised.drop_duplicates(["target", "mixture"]), level, "mixture and target"),

@@ -200,7 +200,7 @@ function drawDecomposition() {
       return segment;
     });
     return el('div', { class: 'stack-row' }, el('span', { class: 'stack-name', title: one.name }, one.label),
-      defined ? el('div', { class: 'stack' }, segments) : el('span', { class: 'none' }, 'the cells do not vary, or there are none'));
+      defined ? el('div', { class: 'stack' }, segments) : el('span', { class: 'none' }, known(shown[0].share) ? 'too few cells: effects of targets and sources alone fit them whatever they are' : 'the cells do not vary, or there are none'));
   };
   const keys = Object.entries(COMPONENTS).map(([name, [colour]]) => {
     const swatch = el('i', { class: 'swatch' });

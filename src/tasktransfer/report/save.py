@@ -11,6 +11,7 @@ from tasktransfer.report.figures import write_figures
 from tasktransfer.report.findings import find_findings
 from tasktransfer.report.html import render_report
 from tasktransfer.report.output_files import MARKER, output_folder, write_json
+from tasktransfer.report.run_facts import RunFacts
 from tasktransfer.tables import write_csv
 
 __all__ = ["TABLES", "save_analysis"]
@@ -33,7 +34,7 @@ TABLES = (
 )
 
 
-def save_analysis(analysis: Analysis, folder: str | Path) -> Path:
+def save_analysis(analysis: Analysis, folder: str | Path, run: RunFacts | None = None) -> Path:
     """Write tables, graph, figures, report and summary.
 
     Parameters
@@ -42,6 +43,8 @@ def save_analysis(analysis: Analysis, folder: str | Path) -> Path:
         Result of `tasktransfer.analyze`.
     folder
         Created with its parents where missing; an earlier analysis in it is replaced, other files stay.
+    run
+        What the folder of the run tells, where there is one.
 
     Returns
     -------
@@ -60,9 +63,9 @@ def save_analysis(analysis: Analysis, folder: str | Path) -> Path:
         write_graphml(transfer_graph(analysis.edges, tasks), made / "graph.graphml")
         (made / "figures").mkdir()
         figures = write_figures(analysis, made / "figures")
-        (made / "report.html").write_text(render_report(analysis), encoding="utf-8")
+        (made / "report.html").write_text(render_report(analysis, run=run), encoding="utf-8")
         summary = {
-            "findings": [finding._asdict() for finding in find_findings(analysis)],
+            "findings": [finding._asdict() for finding in find_findings(analysis, run)],
             **analysis.summary,
             "figures": figures,
         }

@@ -58,6 +58,10 @@ def target_effect(analysis: Analysis) -> Iterator[Finding]:
         for model, summary in analysis.summary["models"].items()
         if summary["variance_share"]["target"] is not None
     }
+    unknown = [model for model, share in shares.items() if share["interaction"] is None]
+    if unknown:
+        yield _not_estimable(analysis, unknown)
+    shares = {model: share for model, share in shares.items() if model not in unknown}
     if not shares:
         return
     text = "; ".join(
@@ -79,6 +83,26 @@ def target_effect(analysis: Analysis) -> Iterator[Finding]:
         title = "Source and pair matter more than the target alone"
         explanation = "The interaction share holds the noise of items and seeds."
     yield Finding(title, f"Share of the off-diagonal variation, {text}.", explanation, "decomposition")
+
+
+def _not_estimable(analysis: Analysis, models: list[str]) -> Finding:
+    """Too few cells for the split; as many as sources and targets have effects."""
+    told = []
+    for model in models:
+        cells = analysis.transfers
+        cells = cells[(cells["model"] == model) & (cells["kind"] == "finetune")]
+        n_cells = int(cells.loc[cells["source"] != cells["target"], "pgf"].notna().sum())
+        told.append(
+            (f"{printable(model)}: " if len(analysis.models) > 1 else "") + f"{n_cells} cells between tasks"
+        )
+    where = f" in {', '.join(map(printable, models))}" if len(models) < len(analysis.models) else ""
+    return Finding(
+        f"Target, source and pair cannot be told apart{where}",
+        "; ".join(told) + ", which effects of targets and sources alone fit whatever they are.",
+        "The split needs more cells than there are such effects: fill the holes, or add tasks. Until then "
+        "a transfer may as well be its target’s doing or its source’s.",
+        "decomposition",
+    )
 
 
 def best_and_worst(analysis: Analysis) -> Iterator[Finding]:
