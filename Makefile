@@ -8,11 +8,14 @@ STAMP := .venv/.installed
 demo: $(STAMP)
 	$(BIN)/tasktransfer demo --out demo-out
 
+# two processes, a file of tests in one of them (what its tests share is made once), one thread each
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

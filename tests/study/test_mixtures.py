@@ -182,6 +182,7 @@ def test_a_mixture_enters_no_sum_of_the_analysis(mixed):
     pd.testing.assert_frame_equal(whole.edges, without.edges)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bytes(mixed, tmp_path):
     file, out, _ = mixed
     run_study(file, tmp_path / "out", workers=2, quiet=True)
