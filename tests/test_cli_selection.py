@@ -139,3 +139,12 @@ def test_no_task_that_probably_loses_is_dropped_from_the_table():
     assert len([line for line in table if line.startswith("t") and line.endswith((" 0.000", " 1.000"))]) == 25
     assert "35 more tasks with smaller effects; --out writes all of them" in table
     assert "+0.30 to" not in "".join(table)  # of no known error no interval
+
+
+def test_a_recommendation_beside_a_finished_analysis_leaves_it_whole(table, tmp_path, monkeypatch, capsys):
+    assert here(monkeypatch, capsys, "analyze", table, "--out", tmp_path)[0] == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    asked = ["--model", "one", "--target", "t1", "--budget", "9", "--out", tmp_path]
+    assert here(monkeypatch, capsys, "recommend", tmp_path, *asked)[0] == 0
+    assert (tmp_path / "recommendation.json").is_file()
+    assert {path: path.read_bytes() for path in before} == before

@@ -1,7 +1,7 @@
 """A folder that is written whole or not at all.
 
 Everything is made in a temporary folder beside the target and moved in by rename; ``summary.json`` goes last,
-so a folder that has one is complete.
+so a folder that has one is complete. What brings none is put beside what is there.
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 
 def _move_in(made: Path, folder: Path) -> None:
-    finished_before = (folder / MARKER).is_file()
-    (folder / MARKER).unlink(missing_ok=True)
-    if finished_before:
+    if (made / MARKER).is_file() and (folder / MARKER).is_file():  # one whole takes the place of another
+        (folder / MARKER).unlink()
         shutil.rmtree(folder / "figures", ignore_errors=True)
     for path in sorted(made.rglob("*"), key=lambda p: (p.name == MARKER, p)):
         place = folder / path.relative_to(made)

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tasktransfer.study.item_sets import ItemSet, ItemSets, find_item_sets
 from tasktransfer.study.names import digest_of, slug
 from tasktransfer.study.spec import Merge, Method, ModelChoice, Optimisation, Study
 from tasktransfer.tasks.supply import Supply
 
+if TYPE_CHECKING:
+    from tasktransfer.tables import Kind
+
 __all__ = ["Adapter", "Cell", "Merged", "Plan", "Shard", "adapter_places", "make_plan"]
 
 SCHEMA = 2  # raise when the same cell would give another result
-
-Kind = Literal["base", "finetune", "control", "mixture"]
 
 
 @dataclass(frozen=True)
