@@ -20,7 +20,7 @@ surely worse. Two finetunes answer the same items and share a baseline, so that 
     se_items^2 = Var over items of (change by one - change by the other) / K        where answers are known
                = a^2 + b^2 - a b                                                    else, a and b their se_items
 
-The second assumes a correlation of one half, as `tasktransfer.analysis.resampling` does.
+The second assumes a correlation of one half, as `tasktransfer.analysis.uncertainty` does from counts.
 """
 
 from __future__ import annotations
