@@ -24,10 +24,10 @@ import structure
 
 from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.pgf import pgf_table, transfers_table
-from tasktransfer.selection.evidence import MOST_CELLS, Evidence, gather_evidence
-from tasktransfer.selection.methods import METHODS
-from tasktransfer.selection.question import MethodSettings
-from tasktransfer.selection.recommend import Recommendation, recommend
+from tasktransfer.recommendation.evidence import MOST_CELLS, Evidence, gather_evidence
+from tasktransfer.recommendation.methods import METHODS
+from tasktransfer.recommendation.recommend import Recommendation, recommend
+from tasktransfer.recommendation.request import MethodSettings
 from tasktransfer.tables import Accuracies
 
 KEY = ["model", "kind", "source", "seed", "target"]

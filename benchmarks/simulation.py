@@ -31,10 +31,10 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from tasktransfer.analysis.chance import NULLS, clique_chance
-from tasktransfer.analysis.crossed import FEWEST_WRONG, crossed_mean, mean_squares, pgf_interval
-from tasktransfer.analysis.moderation import fit_variance_prior
-from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
-from tasktransfer.analysis.sign_flip import sign_flip_p_value
+from tasktransfer.stats.crossed import FEWEST_WRONG, crossed_mean, mean_squares, pgf_interval
+from tasktransfer.stats.false_discovery import false_discovery_rate, selected_families
+from tasktransfer.stats.sign_flip import sign_flip_p_value
+from tasktransfer.stats.variance_prior import fit_variance_prior
 
 ITEMS = (60, 150, 400, 1000)
 SEEDS = (1, 2, 4, 8)

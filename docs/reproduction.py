@@ -18,7 +18,7 @@ from scipy import stats
 
 import tasktransfer as tt
 from tasktransfer.analysis.personas import PERSONAS
-from tasktransfer.report.labels import label_of
+from tasktransfer.drawing.labels import label_of
 from tasktransfer.tasks import PAPER_TASKS
 
 SIZES = ("3B", "7B", "32B")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tasktransfer.analysis.pipeline import Analysis, analyze
+from tasktransfer.analysis.analyze import Analysis, analyze
 from tasktransfer.importers.inputs import read_accuracies
+from tests.bench import bench, reference  # noqa: F401  (fixtures of all rooms that run a study)
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = Path(os.environ.get("TASKTRANSFER_PUBLISHED", ROOT.parent / "shared" / "published_pgf"))

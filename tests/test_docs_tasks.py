@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasktransfer.study.file import check_study
 from tasktransfer.study.item_sets import find_item_sets
-from tasktransfer.study.study_file import check_study
-from tasktransfer.tasks.blink_items import BLINK_REPO
-from tasktransfer.tasks.supply import KNOWN_TASKS
-from tasktransfer.tasks.vsi_bench import VSI_REPO
+from tasktransfer.tasks.benchmarks.blink_items import BLINK_REPO
+from tasktransfer.tasks.benchmarks.vsi_bench import VSI_REPO
+from tasktransfer.tasks.open_task import KNOWN_TASKS
+from tests.tasks.own.test_hub_dataset import SCHEMA, rows
 from tests.tasks.released import write_blink, write_training, write_vsi
-from tests.tasks.test_hub_dataset import SCHEMA, rows
 
 pytest.importorskip("PIL.Image", reason="images need Pillow")
 

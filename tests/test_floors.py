@@ -1,13 +1,16 @@
-"""The package's floors hold, and the analysis side never reaches torch."""
+"""The house stands: a room uses only the floors below it, no two files use each other, and the analysis wing never
+reaches torch."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
 from itertools import product
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -16,49 +19,105 @@ from tests.adapters import random_factors, write_adapter
 from tests.studies import random_counts
 
 PACKAGE = Path(tasktransfer.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {
     "torch", "transformers", "peft", "numpy", "pandas", "scipy", "matplotlib", "networkx", "pyarrow", "pydantic",
     "jinja2", "PIL",
 }  # fmt: skip
+GROUND = {"version", "errors", "tables", "files", "yaml_lines"}
+FOLDERS = {"run_folder", "peft_folder"}  # what lies in them, without torch; both wings read them
+ANALYSIS = {*GROUND, *FOLDERS, "stats", "tasks", "importers", "analysis", "drawing"}
+QUESTIONS = {"planning", "recommendation", "similarity"}  # each asked of a finished analysis
 # a room may import from itself and from the rooms it stands on
 STANDS_ON = {
+    "version": set(),
     "errors": set(),
-    "adapter_folder": set(),
-    "tables": {"errors"},
-    "tasks": {"errors", "tables"},
-    "models": {"errors", "adapter_folder", "tables", "tasks"},
-    "study": {"errors", "adapter_folder", "tables", "tasks", "models"},
-    "importers": {"errors", "adapter_folder", "tables", "tasks"},
-    "analysis": {"errors", "tables", "tasks"},
-    "selection": {"errors", "tables", "tasks", "analysis"},
-    "report": {"errors", "tables", "tasks", "analysis", "selection", "importers"},
+    "files": {"errors"},
+    "yaml_lines": {"errors"},
+    "tables": {"errors", "files"},
+    "run_folder": GROUND,
+    "peft_folder": GROUND,
+    "stats": {"errors"},
+    "tasks": GROUND,
+    # the wing that runs studies
+    "models": {*GROUND, "peft_folder", "tasks"},
+    "study": {*GROUND, *FOLDERS, "tasks", "models"},
+    # the wing that analyzes results
+    "importers": {*GROUND, *FOLDERS, "tasks"},
+    "analysis": {*GROUND, "stats", "tasks"},
+    "drawing": {*GROUND, "tasks"},
+    **dict.fromkeys(QUESTIONS, ANALYSIS),
+    "report": {*ANALYSIS, *QUESTIONS},
+    # what sees both
+    "predict": {*ANALYSIS, *QUESTIONS, "report", "models", "study"},
+    "realise": {*ANALYSIS, *QUESTIONS, "report", "models", "study"},
 }
+SEES_BOTH_WINGS = {"planning/next_study.py"}  # it proposes a study, from an analysis
 
 
-def imports_of(path: Path) -> set[str]:
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Modules that a file imports, inside functions too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-    return found
+    return frozenset(found)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def rooms_reached(path: Path) -> set[str]:
+    parts = (name.split(".") for name in imports_of(path))
+    return {names[1] for names in parts if names[0] == "tasktransfer" and len(names) > 1}
+
+
+def name_of(path: Path) -> str:
+    names = ("tasktransfer", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(names).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_import_goes_upward(path):
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if room == "__init__" or room.startswith("cli"):
+    room = room_of(path)
+    if room in {"__init__", "cli"} or str(path.relative_to(PACKAGE)) in SEES_BOTH_WINGS:
         return
-    if path.relative_to(PACKAGE) == Path("study", "realise.py"):  # it trains what was recommended
-        return
-    reached = {name.split(".")[1] for name in imports_of(path) if name.startswith("tasktransfer.")}
-    assert reached - {room} <= STANDS_ON[room]
+    assert rooms_reached(path) - {room} <= STANDS_ON[room]
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_analysis_side_imports_no_torch(path):
-    if path.relative_to(PACKAGE).parts[0] not in {"models", "study"}:
+def test_no_two_files_use_each_other():
+    names = {name_of(path): path for path in MODULES}
+    graph = nx.DiGraph(
+        (name, other)
+        for name, path in names.items()
+        for other in imports_of(path)
+        if other in names and other != name
+    )
+    assert not list(nx.simple_cycles(graph))
+
+
+def test_every_room_is_on_a_floor():
+    assert {room_of(path) for path in MODULES} - {"__init__", "cli"} == set(STANDS_ON)
+
+
+def calls_of(path: Path, name: str) -> bool:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.Call) and getattr(node.func, "id", "") == name for node in ast.walk(tree))
+
+
+def test_there_is_one_way_from_accuracies_to_transfers():
+    calling = {str(path.relative_to(PACKAGE)) for path in MODULES if calls_of(path, "transfers_table")}
+    assert calling == {"analysis/measure.py", "analysis/sensitivity.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_analysis_wing_imports_no_torch(path):
+    if room_of(path) not in {"models", "study"}:
         assert not {name.split(".")[0] for name in imports_of(path)} & {"torch", "transformers", "peft"}
 
 
@@ -98,5 +157,5 @@ def test_what_draws_nothing_loads_nothing_to_draw(tmp_path):
 def test_every_public_name_is_there():
     for name in tasktransfer.__all__:
         assert getattr(tasktransfer, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'pgf'"):
+    with pytest.raises(AttributeError, match="attribute pgf"):
         _ = tasktransfer.pgf

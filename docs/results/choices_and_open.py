@@ -20,7 +20,7 @@ import pandas as pd
 from scipy import stats
 
 import tasktransfer as tt
-from tasktransfer.report.labels import label_of
+from tasktransfer.drawing.labels import label_of
 from tasktransfer.tasks.open_form import OPEN_SUFFIX, closed_name
 
 DRAWS = 9999

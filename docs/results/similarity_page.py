@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasktransfer.report.labels import label_of
-from tasktransfer.report.similarity_tables import (
+from tasktransfer.drawing.labels import label_of
+from tasktransfer.similarity.measure import (
     Similarity,
     measure_similarity,
     named_adapters,

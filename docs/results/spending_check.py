@@ -22,7 +22,7 @@ import pandas as pd
 
 import tasktransfer as tt
 from tasktransfer.importers.inputs import read_accuracies
-from tasktransfer.selection.spending import Proposal, open_questions, propose
+from tasktransfer.planning.measure_next import Proposal, open_questions, propose
 
 CELLS, TARGETS, HALVES, DRAWS = (4, 8), (3, 6), 4, 4
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 import tasktransfer as tt
-from tasktransfer.report.labels import label_of
+from tasktransfer.drawing.labels import label_of
 from tasktransfer.tasks.toyworld import FAMILIES
 
 DRAWS = 9999

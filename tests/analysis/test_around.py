@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from tasktransfer.analysis.analyze import analyze
 from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.comparison import compare
-from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.recovery import recovered_truth
 from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.importers.inputs import read_accuracies
-from tasktransfer.report.findings import find_findings
+from tasktransfer.report.findings.find import find_findings
 from tests.studies import accuracies_of, count_rows, random_counts
 
 BLINK_TWO = ["Jigsaw", "Multi-view_Reasoning"]

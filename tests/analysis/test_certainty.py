@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tasktransfer.analysis import effects
+from tasktransfer.analysis.analyze import analyze
 from tasktransfer.analysis.ceilings import ceiling_table
 from tasktransfer.analysis.certainty import (
     DrawnMatrices,
@@ -21,18 +21,18 @@ from tasktransfer.analysis.certainty import (
     rank_intervals,
     with_aggregates,
 )
-from tasktransfer.analysis.effects import draw_variances
 from tasktransfer.analysis.graph import transfer_edges
 from tasktransfer.analysis.personas import assign_personas
 from tasktransfer.analysis.pgf import pgf_table, transfers_table
-from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.resampling import resample
 from tasktransfer.analysis.settings import Settings
-from tasktransfer.analysis.shrinkage import even_scale, pgf_scale, plausible_matrices
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.analysis.transferability import aggregate_transfer
 from tasktransfer.errors import InputError
 from tasktransfer.importers.inputs import read_accuracies
+from tasktransfer.stats import effects
+from tasktransfer.stats.effects import draw_variances
+from tasktransfer.stats.shrinkage import even_scale, pgf_scale, plausible_matrices
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasktransfer.analysis.analyze import analyze
 from tasktransfer.analysis.error_kinds import joined_kinds
-from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.settings import Settings
 from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.tables import Accuracies

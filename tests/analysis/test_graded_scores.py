@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasktransfer.analysis.pipeline import analyze
+from tasktransfer.analysis.analyze import analyze
 from tasktransfer.importers.inputs import read_accuracies
 
 SOURCES, TARGETS, SEEDS = ["size", "count"], ["size", "count", "left"], ["0", "1"]

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval, shared_item_variance
+from tasktransfer.analysis.analyze import analyze
 from tasktransfer.analysis.items import cell_groups, targets_of_items
-from tasktransfer.analysis.moderation import fit_variance_prior
-from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
-from tasktransfer.analysis.pipeline import analyze
 from tasktransfer.analysis.settings import Settings
 from tasktransfer.analysis.simulation import Simulation, simulate_study
 from tasktransfer.errors import InputError
 from tasktransfer.importers.inputs import read_accuracies
+from tasktransfer.stats.crossed import crossed_mean, mean_squares, pgf_interval, shared_item_variance
+from tasktransfer.stats.false_discovery import false_discovery_rate, selected_families
+from tasktransfer.stats.variance_prior import fit_variance_prior
 
 
 def anova(values_SK: np.ndarray) -> tuple[float, float, float]:

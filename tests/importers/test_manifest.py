@@ -118,8 +118,9 @@ lable: x
         ("", "key 'runs' is missing"),
         ("runs: []", "runs is empty"),
         ("- a\n- b", "a mapping of runs, leave_out is needed here"),
-        ("runs: [\n  {path: x", "not readable as YAML"),
-        ("a: &x [*x]\nruns: []", "anchors and aliases"),
+        ("runs: [\n  {path: x", "not YAML"),
+        ("a: &x [*x]\nruns: []", "an alias stands within what it names"),
+        ("a: &x []\nruns: *x", "anchors and aliases"),
         ("runs: !!python/object/apply:os.system [echo]", "entry 1: a mapping"),
         ("runs:\n - {path: base, harness: lmms_eval, model: m, source: ''}\n"
          " - {path: base, harness: lmms_eval, model: m, source: x}", "line 3: path 'base' stands also at line 2"),

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from tasktransfer.errors import InputError, SettingsError
-from tasktransfer.models.adapters import adapter_targets, lora, saved_lora
 from tasktransfer.models.answering import generate, margin, option_likelihoods
 from tasktransfer.models.decoder import activation_checkpointing, whole_decoder
+from tasktransfer.models.lora import adapter_targets, lora, saved_lora
 from tasktransfer.models.prompts import encode
 from tasktransfer.models.vlm import load_model
-from tests.models.test_adapters import LORA, learners, same, step
 from tests.models.test_answering import letters
+from tests.models.test_lora import LORA, learners, same, step
 from tests.models.tiny import colour_items, make_tiny
 from tests.models.tiny_families import TINY
 

@@ -17,15 +17,16 @@ for needed in ("torch", "transformers", "PIL"):
     pytest.importorskip(needed, reason=f"the embedded model needs {needed}: pip install tasktransfer[models]")
 
 import torch
+from recipes.toy_model import build
+from recipes.toy_model.features import image_features, patches
+from recipes.toy_model.measure import Finetune, accuracy, draw_pool, finetuned
+from recipes.toy_model.packing import answer_rows, encode
+from recipes.toy_model.processor import load_processor
+from recipes.toy_model.words import prompt_text, split_words
 from safetensors.torch import load_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from tasktransfer.models.toy import WEIGHTS, build
-from tasktransfer.models.toy.features import image_features, patches
-from tasktransfer.models.toy.measure import Finetune, accuracy, draw_pool, finetuned
-from tasktransfer.models.toy.packing import answer_rows, encode
-from tasktransfer.models.toy.processor import load_processor
-from tasktransfer.models.toy.words import prompt_text, split_words
+from tasktransfer.models.toy import WEIGHTS
 from tasktransfer.tasks.toyworld import draw_items
 from tasktransfer.tasks.toyworld.draw import draw_scenes
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tasktransfer.errors import InputError
-from tasktransfer.models.adapters import adapter_targets, lora
 from tasktransfer.models.answering import option_likelihoods
 from tasktransfer.models.decoder import decoder_weights, whole_decoder
+from tasktransfer.models.lora import adapter_targets, lora
 from tasktransfer.models.prompts import answered, blanked, encode
 from tasktransfer.models.vlm import load_model, locate_weights, weights_digest
-from tasktransfer.study.finetune import answer_loss
+from tasktransfer.study.train.finetune import answer_loss
 from tests.models.test_answering import direct_inputs
 from tests.models.tiny import colour_items
 

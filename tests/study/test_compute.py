@@ -39,10 +39,10 @@ def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None, 
     """A finetune of the small model by itself, on a device with room for so many items; weights and curve."""
     import torch
 
-    from tasktransfer.models.adapters import lora
+    from tasktransfer.models.lora import lora
     from tasktransfer.models.prompts import encode
     from tasktransfer.models.vlm import load_model
-    from tasktransfer.study.finetune import finetune
+    from tasktransfer.study.train.finetune import finetune
     from tests.models.tiny import colour_items
 
     vlm = load_model(bench / "model")
@@ -80,7 +80,7 @@ def test_where_memory_runs_out_portions_are_halved_once_and_it_is_said(bench):
 
 
 def test_a_finetune_goes_on_where_it_was_saved(bench, tmp_path):
-    from tasktransfer.study.checkpoint import Checkpoint
+    from tasktransfer.study.train.checkpoint import Checkpoint
 
     how = Optimisation(steps=6, batch=4, lr=0.01)
     undisturbed, curve = trained(bench, how)
@@ -93,7 +93,7 @@ def test_a_finetune_goes_on_where_it_was_saved(bench, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_a_new_beginning(bench, tmp_path):
-    from tasktransfer.study.checkpoint import Checkpoint
+    from tasktransfer.study.train.checkpoint import Checkpoint
 
     how = Optimisation(steps=2, batch=4)
     checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors", every=1)
@@ -139,11 +139,11 @@ def test_a_control_without_images_needs_no_second_model_beside_the_one_in_4_bits
     import torch
 
     from tasktransfer.models.prompts import blanked, encode
-    from tasktransfer.study.lessons import lessons
+    from tasktransfer.study.file import load_study
     from tasktransfer.study.loading import Loading
     from tasktransfer.study.run import plan_study
     from tasktransfer.study.store import Store
-    from tasktransfer.study.study_file import load_study
+    from tasktransfer.study.train.training_items import lessons
 
     pytest.importorskip("bitsandbytes", reason="4-bit weights need bitsandbytes: pip install '.[qlora]'")
     changes = ["method.kind=qlora", "controls=[no-image]", "sources=[one]"]

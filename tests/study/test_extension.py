@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from tasktransfer.cli import app
 from tasktransfer.errors import InputError
 from tasktransfer.study.extension import extended_study
+from tasktransfer.study.file import check_study, load_study
 from tasktransfer.study.spec import study_text
-from tasktransfer.study.study_file import check_study, load_study
-from tests.study.conftest import written_files
+from tests.bench import written_files
 
 
 def test_new_seeds_come_after_all_there_are(bench):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tasktransfer.study.store import Store
-from tests.study.conftest import command, table_bytes, written_files
+from tests.bench import command, table_bytes, written_files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from tasktransfer.errors import InputError
+from tasktransfer.study.file import check_study, load_study
 from tasktransfer.study.plan import make_plan
 from tasktransfer.study.run import plan_study, run_study
-from tasktransfer.study.study_file import check_study, load_study
-from tests.study.conftest import STUDY, table_bytes, written_files
+from tests.bench import STUDY, table_bytes, written_files
 
 GOOD = """\
 name: good
@@ -115,9 +115,9 @@ def test_items_are_those_of_the_sources(bench):
 
 
 def test_what_is_learned(bench, tmp_path):
-    from tasktransfer.study.lessons import lessons
     from tasktransfer.study.loading import Loading
     from tasktransfer.study.store import Store
+    from tasktransfer.study.train.training_items import lessons
 
     study = load_study(bench / "study.yaml", overrides=["mixtures={m: {two: 5, count: 2}}"])
     plan = plan_study(study)
@@ -168,7 +168,7 @@ def test_a_mixture_is_a_row_like_any_other(mixed):
 
 
 def test_a_mixture_enters_no_sum_of_the_analysis(mixed):
-    from tasktransfer.analysis.pipeline import analyze
+    from tasktransfer.analysis.analyze import analyze
     from tasktransfer.importers.inputs import read_accuracies
 
     _, out, _ = mixed
@@ -198,8 +198,8 @@ def test_a_run_that_is_done_does_nothing(mixed):
 
 
 def test_a_study_of_mixtures_alone_has_rows_and_no_matrix(bench, tmp_path, capsys):
-    from tasktransfer.analysis.pipeline import analyze
-    from tasktransfer.cli_study import run_and_report
+    from tasktransfer.analysis.analyze import analyze
+    from tasktransfer.cli.study import run_and_report
     from tasktransfer.importers.inputs import read_accuracies
 
     changes = ["sources=[]", "controls=[]", "mixtures={m: {one: 4}}"]

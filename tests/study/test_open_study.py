@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from tasktransfer.cli import app
 from tasktransfer.errors import InputError
-from tasktransfer.importers.adapters import run_adapters
+from tasktransfer.similarity.adapters import run_adapters
+from tasktransfer.study.file import check_study
 from tasktransfer.study.plan import make_plan
-from tasktransfer.study.study_file import check_study
 from tests.models.tiny import number_items, write_task
 
 STUDY = """\

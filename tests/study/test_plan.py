@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tasktransfer.errors import InputError
+from tasktransfer.study.file import check_study
 from tasktransfer.study.plan import make_plan
-from tasktransfer.study.study_file import check_study
 
 GOOD = """\
 name: plan

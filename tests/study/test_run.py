@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasktransfer.errors import InputError, OutputError, SettingsError
-from tasktransfer.importers.adapters import run_adapters
 from tasktransfer.importers.inputs import read_accuracies
-from tasktransfer.study.crew import _own_gpus
+from tasktransfer.similarity.adapters import run_adapters
+from tasktransfer.study.checks import Check, unhelped
+from tasktransfer.study.engines.processes import _own_gpus
 from tasktransfer.study.lock import locked
 from tasktransfer.study.run import resume_study, run_study
 from tasktransfer.study.store import PREDICTIONS, Store
-from tasktransfer.study.trained import Check, unhelped
+from tests.bench import table_bytes, written_files
 from tests.models.tiny import colour_items
-from tests.study.conftest import table_bytes, written_files
 
 
 def copied(reference, tmp_path):

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from tasktransfer.cli import app
 from tasktransfer.errors import InputError
+from tasktransfer.study.file import check_study
 from tasktransfer.study.run import plan_study
-from tasktransfer.study.study_file import check_study
 from tasktransfer.study.unseen import unseen_items
 
 STUDY = """\

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from tasktransfer.errors import InputError
+from tasktransfer.tasks.builders.marking import marked, outlined
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.leaks import DISTANCE, FINE_DISTANCE, Leak, find_leaks, image_hashes, near, read_pictures
-from tasktransfer.tasks.training.marking import marked, outlined
 
 
 def scene(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tasktransfer.errors import InputError
+from tasktransfer.tasks.answers.grade import mark_answer
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.open_form import as_open, is_pointer
-from tasktransfer.tasks.reading import mark_answer
-from tasktransfer.tasks.supply import open_task
+from tasktransfer.tasks.open_task import open_task
 from tasktransfer.tasks.toyworld import TOY_TASKS
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tasktransfer.errors import InputError
-from tasktransfer.tasks.files import read_folder_task
-from tasktransfer.tasks.table_items import Columns, read_table
+from tasktransfer.tasks.own.folder import read_folder_task
+from tasktransfer.tasks.own.tables import Columns, read_table
 
 pytest.importorskip("PIL.Image", reason="images need Pillow")
 

@@ -27,8 +27,8 @@ from tasktransfer.analysis.graph import drawn_edges
 from tasktransfer.analysis.personas import PERSONAS, beyond_mean
 from tasktransfer.analysis.pgf import ZERO
 from tasktransfer.analysis.resampling import Resampled
-from tasktransfer.analysis.shrinkage import plausible_matrices
 from tasktransfer.analysis.transferability import AGGREGATES, drawn_aggregates
+from tasktransfer.stats.shrinkage import plausible_matrices
 
 __all__ = [
     "DrawnMatrices",

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.cliques import SIGNS, find_cliques
 from tasktransfer.analysis.decomposition import decompose
 from tasktransfer.analysis.graph import transfer_edges
 from tasktransfer.analysis.personas import PERSONAS, assign_personas
 from tasktransfer.analysis.pgf import ZERO
-from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.analysis.transferability import aggregate_transfer, without_self
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.tasks import find_task

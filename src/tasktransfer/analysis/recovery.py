@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.cliques import find_cliques
 from tasktransfer.analysis.decomposition import decompose
-from tasktransfer.analysis.pipeline import Analysis
 from tasktransfer.analysis.simulation import SimulatedStudy
 from tasktransfer.analysis.transferability import without_self
 

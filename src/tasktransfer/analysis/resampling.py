@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.crossed import FEWEST_WRONG
 from tasktransfer.analysis.items import CellKey, TargetItems, cell_groups, targets_of_items
+from tasktransfer.stats.crossed import FEWEST_WRONG
 
 __all__ = ["Resampled", "drawn_intervals", "resample"]
 

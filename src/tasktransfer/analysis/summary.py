@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasktransfer import __version__
 from tasktransfer.analysis.chance import NULLS, CliqueChance
 from tasktransfer.analysis.cliques import SIGNS, CliqueSearch
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pgf import ZERO, matrix
 from tasktransfer.analysis.transferability import AGGREGATES, without_self
+from tasktransfer.version import __version__
 
 __all__ = ["summarize_model", "versions"]
 

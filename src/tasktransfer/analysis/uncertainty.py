@@ -33,11 +33,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasktransfer.analysis.crossed import crossed_mean, mean_squares, pgf_interval, shared_item_variance
 from tasktransfer.analysis.items import CellGroup, TargetItems, cell_groups, targets_of_items
-from tasktransfer.analysis.moderation import VariancePrior, fit_variance_prior
-from tasktransfer.analysis.multiplicity import false_discovery_rate, selected_families
-from tasktransfer.analysis.sign_flip import sign_flip_p_value
+from tasktransfer.stats.crossed import crossed_mean, mean_squares, pgf_interval, shared_item_variance
+from tasktransfer.stats.false_discovery import false_discovery_rate, selected_families
+from tasktransfer.stats.sign_flip import sign_flip_p_value
+from tasktransfer.stats.variance_prior import VariancePrior, fit_variance_prior
 
 __all__ = [
     "ASSUMED_DISCORDANCE",

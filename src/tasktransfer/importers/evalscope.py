@@ -23,7 +23,7 @@ from tasktransfer.importers.logs import (
     read_json_lines,
     target_name,
 )
-from tasktransfer.tasks.answers import find_choices
+from tasktransfer.tasks.answers.options import find_choices
 
 __all__ = ["evalscope_runs", "model_named_in_evalscope", "read_evalscope"]
 

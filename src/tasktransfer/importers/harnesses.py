@@ -8,7 +8,6 @@ scored by one reader and a finetune scored by another would show a transfer that
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tasktransfer.errors import InputError, OutputError, quoted
+from tasktransfer.files import refusing_to_write, written_whole
 from tasktransfer.importers.evalscope import read_evalscope
 from tasktransfer.importers.inspect_ai import read_inspect_ai
 from tasktransfer.importers.lmms_eval import read_lmms_eval
@@ -115,16 +115,13 @@ def write_harness_logs(logs: HarnessLogs, out: Path) -> list[Path]:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    try:
+    with refusing_to_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as partial:
         if path.suffix == ".csv":
             write_csv(table, partial)
         else:
             table.to_parquet(partial, index=False)
-        os.replace(partial, path)  # noqa: PTH105
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _read_run(run: ManifestRun, manifest: Manifest) -> _ReadRun:

@@ -23,7 +23,7 @@ from tasktransfer.importers.logs import (
     read_json_lines,
     target_name,
 )
-from tasktransfer.tasks.answers import find_choices
+from tasktransfer.tasks.answers.options import find_choices
 
 __all__ = ["lmms_eval_runs", "model_named_in_lmms_eval", "read_lmms_eval"]
 

@@ -24,7 +24,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -38,14 +37,13 @@ from pydantic import (
 from tasktransfer.errors import InputError, closest, quoted
 from tasktransfer.importers.logs import target_name
 from tasktransfer.tables import KINDS, Kind
+from tasktransfer.yaml_lines import Fault, Place, read_marked, read_yaml_text
 
 __all__ = ["HARNESSES", "UNKNOWN", "Manifest", "ManifestRun", "read_manifest"]
 
 Harness = Literal["lmms_eval", "vlmevalkit", "evalscope", "inspect_ai"]
 HARNESSES = get_args(Harness)
 UNKNOWN = "???"  # stands in a draft for what could not be guessed
-
-Place = tuple[str | int, ...]
 
 
 class _Run(BaseModel):
@@ -127,19 +125,20 @@ def read_manifest(path: Path) -> Manifest:
     InputError
         The file is missing or no YAML, or anything in it cannot be as it is; all faults with their lines.
     """
-    content, lines, faults = _read_yaml(path)
+    marked = read_marked(read_yaml_text(path, "a manifest"), str(path), as_written=True)
+    faults = [(marked.line(fault.place) or 1, _of_the_file(fault)) for fault in marked.faults]
     checked = None
     try:
-        checked = _Manifest.model_validate(content, context={"folder": path.parent})
+        checked = _Manifest.model_validate(marked.values, context={"folder": path.parent})
     except ValidationError as error:
-        faults.extend(_told(fault, lines) for fault in error.errors())
+        faults.extend((marked.line(tuple(fault["loc"])) or 1, _told(fault)) for fault in error.errors())
     if checked is not None:
-        faults.extend(_repeated(checked.runs, lines))
+        faults.extend(_repeated(checked.runs, marked.lines))
     if faults or checked is None:
         told = [f"  line {line}: {text}" for line, text in sorted(faults)]
         count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
         raise InputError("\n".join([f"{path}: {count}", *told]))
-    runs = (_resolved(run, path.parent, lines[("runs", k)]) for k, run in enumerate(checked.runs))
+    runs = (_resolved(run, path.parent, marked.lines[("runs", k)]) for k, run in enumerate(checked.runs))
     return Manifest(tuple(runs), frozenset(map(target_name, checked.leave_out)))
 
 
@@ -149,68 +148,31 @@ def _resolved(run: _Run, folder: Path, line: int) -> ManifestRun:
     return ManifestRun(folder / run.path, run.harness, run.model, kind, source, run.seed, line)
 
 
-def _read_yaml(path: Path) -> tuple[Any, dict[Place, int], list[tuple[int, str]]]:
-    """The content with every scalar as text, the line of every place in it, and keys given twice."""
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{path}{line}: not readable as YAML ({getattr(error, 'problem', error)})") from error
-    lines: dict[Place, int] = {}
-    faults: list[tuple[int, str]] = []
-    content = _plain(root, (), lines, faults, set()) if root is not None else {}
-    lines.setdefault((), 1)
-    return content, lines, faults
+def _of_the_file(fault: Fault) -> str:
+    """What is wrong with the YAML itself."""
+    twice = fault.message.startswith("stands there twice")
+    return f"key {fault.place[-1]!r} stands there twice" if twice else fault.message
 
 
-def _plain(
-    node: yaml.Node, place: Place, lines: dict[Place, int], faults: list[tuple[int, str]], seen: set[int]
-) -> Any:
-    line = node.start_mark.line + 1
-    lines[place] = line
-    if isinstance(node, yaml.ScalarNode):
-        return "" if node.tag == "tag:yaml.org,2002:null" else node.value
-    if id(node) in seen:
-        faults.append((line, "anchors and aliases are not used here; write the entry out"))
-        return {}
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(below, (*place, k), lines, faults, seen) for k, below in enumerate(node.value)]
-    content = {}
-    for key, below in node.value:
-        name = str(key.value)
-        if name in content:
-            faults.append((key.start_mark.line + 1, f"key {name!r} stands there twice"))
-        content[name] = _plain(below, (*place, name), lines, faults, seen)
-        lines[(*place, name)] = key.start_mark.line + 1
-    return content
-
-
-def _told(fault: Any, lines: dict[Place, int]) -> tuple[int, str]:
-    """One fault of pydantic's in our words, with its line."""
+def _told(fault: Any) -> str:
+    """One fault of pydantic's in our words."""
     place: Place = tuple(fault["loc"])
-    line = next(lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in lines)
     name, given = place[-1] if place else "manifest", fault["input"]
     keys = _Run.model_fields if "runs" in place[:1] else _Manifest.model_fields
     if fault["type"] == "extra_forbidden":
-        return line, f"unknown key {name!r}{closest(str(name), keys)}; accepted are {', '.join(keys)}"
+        return f"unknown key {name!r}{closest(str(name), keys)}; accepted are {', '.join(keys)}"
     if fault["type"] == "missing":
         empty = " (empty for the untouched model)" if name == "source" else ""
-        return line, f"key {name!r} is missing{empty}"
+        return f"key {name!r} is missing{empty}"
     if fault["type"] == "literal_error":
         accepted = KINDS if name == "kind" else HARNESSES
-        return line, f"{name} is {quoted([given])}{closest(given, accepted)}; accepted are {', '.join(accepted)}"
+        return f"{name} is {quoted([given])}{closest(given, accepted)}; accepted are {', '.join(accepted)}"
     if fault["type"] == "value_error":
-        return line, f"{name} {fault['ctx']['error']}" if isinstance(name, str) else str(fault["ctx"]["error"])
+        return f"{name} {fault['ctx']['error']}" if isinstance(name, str) else str(fault["ctx"]["error"])
     if fault["type"] in ("string_too_short", "too_short"):
-        return line, f"{name} is empty"
+        return f"{name} is empty"
     wanted = {"list_type": "a list", "string_type": "a text"}.get(fault["type"], f"a mapping of {', '.join(keys)}")
-    return line, f"{name if isinstance(name, str) else f'entry {name + 1}'}: {wanted} is needed here"
+    return f"{name if isinstance(name, str) else f'entry {name + 1}'}: {wanted} is needed here"
 
 
 def _repeated(runs: Iterable[_Run], lines: dict[Place, int]) -> Iterator[tuple[int, str]]:

@@ -21,7 +21,7 @@ from tasktransfer.tables import (
     require_columns,
     text_column,
 )
-from tasktransfer.tasks.answers import letter_of
+from tasktransfer.tasks.answers.options import letter_of
 from tasktransfer.tasks.open_form import closed_name
 
 __all__ = ["PREDICTION_COLUMNS", "accuracies_from_predictions"]

@@ -1,7 +1,7 @@
 """Replies of a harness log scored by our own reader, with the harness's verdict beside them.
 
-The letter a reply names is found by `tasktransfer.tasks.answers`, for every harness alike, so that runs can be
-compared. Items whose right answer is no letter (numbers, open text) keep the harness's score.
+The letter a reply names is found by `tasktransfer.tasks.answers.options`, for every harness alike, so that runs
+can be compared. Items whose right answer is no letter (numbers, open text) keep the harness's score.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.logs import Log, Reply
 from tasktransfer.tasks import find_task
-from tasktransfer.tasks.answers import find_letter, letter_of
+from tasktransfer.tasks.answers.options import find_letter, letter_of
 
 __all__ = ["ITEM_COLUMNS", "score_replies"]
 

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError
-from tasktransfer.models.adapter_files import read_adapter
-from tasktransfer.models.adapters import unwrap, without_foreign_warnings
+from tasktransfer.models.lora import unwrap, without_foreign_warnings
+from tasktransfer.models.saved_adapters import read_adapter
 
 if TYPE_CHECKING:
     from tasktransfer.models.vlm import Vlm

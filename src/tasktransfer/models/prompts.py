@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.models.answer_tokens import option_ids, target_ids
-from tasktransfer.models.video import video_inputs
+from tasktransfer.models.families.video import video_inputs
+from tasktransfer.tasks.answers.scoring import accepted_answers
 from tasktransfer.tasks.item import Item
-from tasktransfer.tasks.scoring import accepted_answers
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.pipeline import Analysis
+from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.transferability import AGGREGATES
 
 __all__ = ["controls_overall", "group_noise", "mean_noise", "strongest_control"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.graph import transfer_graph, write_graphml
 from tasktransfer.analysis.pgf import tasks_of
-from tasktransfer.analysis.pipeline import Analysis
-from tasktransfer.report.figures import write_figures
-from tasktransfer.report.findings import find_findings
-from tasktransfer.report.html import render_report
-from tasktransfer.report.output_files import MARKER, output_folder, write_json
-from tasktransfer.report.run_facts import RunFacts
+from tasktransfer.files import MARKER, output_folder, write_json
+from tasktransfer.report.figures.write import write_figures
+from tasktransfer.report.findings.find import find_findings
+from tasktransfer.report.page.page import render_report
+from tasktransfer.run_folder import RunFacts
 from tasktransfer.tables import write_csv
 
 __all__ = ["TABLES", "save_analysis"]
@@ -69,5 +69,5 @@ def save_analysis(analysis: Analysis, folder: str | Path, run: RunFacts | None =
             **analysis.summary,
             "figures": figures,
         }
-        write_json(summary, made / MARKER)
+        write_json(made / MARKER, summary)
     return Path(folder) / "report.html"

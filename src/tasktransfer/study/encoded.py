@@ -8,13 +8,13 @@ not asked for stays on disk.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasktransfer.errors import InputError, OutputError
+from tasktransfer.errors import InputError
+from tasktransfer.files import written_whole
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +31,6 @@ _RAGGED = {"ids_L": 0, "positions_PL": 1, "option_ids_K": 0, "target_ids_A": 0}
 def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
     """Write prompts as one safetensors file, under a temporary name first."""
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     flat = [one for prompt in prompts for one in (prompt, *prompt.rotated)]
@@ -45,14 +44,8 @@ def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
     rows = [[p.item, [p.answer, *(one.answer for one in p.rotated)], p.scorer] for p in prompts]
     told = {"items": json.dumps({"form": _FORM, "rows": rows})}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    with written_whole(path) as partial:
         save_file(tensors, partial, metadata=told)
-        partial.replace(path)
-    except SafetensorError as error:
-        raise OutputError(f"{path}: cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _images(number: int, prompt: Prompt) -> Iterator[tuple[str, torch.Tensor]]:

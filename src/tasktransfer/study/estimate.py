@@ -12,8 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from tasktransfer.models.checkpoints import Checkpoint, checkpoint
-from tasktransfer.models.costs import (
+from tasktransfer.models.cost import (
     feature_bytes,
     flops_per_image_token,
     flops_per_token,
@@ -21,11 +20,12 @@ from tasktransfer.models.costs import (
     memory,
 )
 from tasktransfer.models.families import Pixels
-from tasktransfer.models.image_tokens import image_tokens
+from tasktransfer.models.families.checkpoints import Checkpoint, checkpoint
+from tasktransfer.models.families.image_tokens import image_tokens
 from tasktransfer.study.item_sets import ItemSet
 from tasktransfer.study.plan import Cell, Plan
-from tasktransfer.tasks.benchmarks import benchmark_of
-from tasktransfer.tasks.blink import find_task
+from tasktransfer.tasks.benchmarks.benchmark import benchmark_of
+from tasktransfer.tasks.benchmarks.blink import find_task
 from tasktransfer.tasks.open_form import closed_name
 
 __all__ = ["Estimate", "estimates"]

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasktransfer.errors import InputError
-from tasktransfer.study.names import slug
+from tasktransfer.files import slug
 from tasktransfer.study.spec import Study
-from tasktransfer.tasks.benchmarks import benchmark_of, download_of, expected_items
+from tasktransfer.tasks.benchmarks.benchmark import benchmark_of, download_of, expected_items
 from tasktransfer.tasks.open_form import closed_name
-from tasktransfer.tasks.supply import Supply, missing, open_task
+from tasktransfer.tasks.open_task import Supply, missing, open_task
 
 __all__ = ["ItemSet", "ItemSets", "find_item_sets"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.models.shards import shard_layers
 from tasktransfer.models.toy import EMBEDDED
+from tasktransfer.study.devices import is_first, together, world
 from tasktransfer.study.item_sets import ItemSet
 from tasktransfer.study.plan import Cell, Plan
-from tasktransfer.study.ranks import is_first, together, world
 from tasktransfer.study.store import Store
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Loading:
 
     def adapter(self, cell: Cell) -> Any:
         """What the adapter of a cell that was trained elsewhere says of itself."""
-        from tasktransfer.models.adapter_files import read_adapter
+        from tasktransfer.models.saved_adapters import read_adapter
 
         assert cell.adapter is not None
         return read_adapter(Path(cell.adapter.place), self.vlm_of(cell))

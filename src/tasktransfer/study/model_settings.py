@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tasktransfer.errors import InputError, closest
-from tasktransfer.models.checkpoints import CHECKPOINTS, checkpoint
 from tasktransfer.models.families import FAMILIES, Family, family_named, family_of
+from tasktransfer.models.families.checkpoints import CHECKPOINTS, checkpoint
 from tasktransfer.study.spec import ModelChoice, Study
 
 __all__ = ["missing_weights", "require_settings"]

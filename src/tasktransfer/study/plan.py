@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tasktransfer.files import digest_of, slug
 from tasktransfer.study.item_sets import ItemSet, ItemSets, find_item_sets
-from tasktransfer.study.names import digest_of, slug
 from tasktransfer.study.spec import Merge, Method, ModelChoice, Optimisation, Study
-from tasktransfer.tasks.supply import Supply
+from tasktransfer.tasks.open_task import Supply
 
 if TYPE_CHECKING:
     from tasktransfer.tables import Kind

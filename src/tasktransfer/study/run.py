@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import platform
 import time
@@ -14,19 +13,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tasktransfer.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tasktransfer.errors import InputError, OutputError, SettingsError
-from tasktransfer.study.crew import do_here, do_in_processes
+from tasktransfer.files import write_json, write_text
+from tasktransfer.peft_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from tasktransfer.study.checks import Check, check_training, checks_csv, unhelped
+from tasktransfer.study.do_job import Job, Outcome, Workshop
+from tasktransfer.study.engines.processes import do_here, do_in_processes
+from tasktransfer.study.file import load_study
 from tasktransfer.study.lock import locked
 from tasktransfer.study.model_settings import missing_weights, require_settings
 from tasktransfer.study.plan import Cell, Plan, adapter_places, make_plan
 from tasktransfer.study.progress import Progress, duration
 from tasktransfer.study.spec import Study, study_text
-from tasktransfer.study.store import Store, write_text
-from tasktransfer.study.study_file import load_study
-from tasktransfer.study.trained import Check, check_training, checks_csv, unhelped
+from tasktransfer.study.store import Store
 from tasktransfer.study.unseen import unseen_items
-from tasktransfer.study.workshop import Job, Outcome, Workshop
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +168,7 @@ def _run(
         changed = store.changed_keys(plan)
         kept = text is not None and store.write_study(plan, text, overrides)
         _tell_changes(store, plan, progress, changed, kept=kept)
-        write_text(root / "environment.json", json.dumps(environment(), indent=1) + "\n")
+        write_json(root / "environment.json", environment())
         _do_missing(plan, store, progress, workers=workers)
         return _joined(plan, store, progress)
 

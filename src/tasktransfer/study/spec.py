@@ -1,7 +1,7 @@
 """A study as a value: what is trained, on what, how often, and what it is tested on.
 
 Where it writes is no part of it, and where it runs (`Compute`) decides no result: it is in no digest.
-`tasktransfer.study.study_file` reads one from a file.
+`tasktransfer.study.file` reads one from a file.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Annotated, Literal, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from tasktransfer.tasks.functions import FUNCTION
-from tasktransfer.tasks.hub_dataset import HubDataset
 from tasktransfer.tasks.open_form import closed_name
+from tasktransfer.tasks.own.function import FUNCTION
+from tasktransfer.tasks.own.hub_dataset import HubDataset
 
 __all__ = [
     "CONTROLS",

@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from tasktransfer.errors import InputError, OutputError, quoted
+from tasktransfer.errors import InputError, quoted
+from tasktransfer.files import PARTIAL, file_digest, refusing_to_write, slug, write_json, write_text, written_whole
 from tasktransfer.study.item_sets import ItemSet
-from tasktransfer.study.names import slug
 from tasktransfer.study.plan import Cell, Plan, Shard, adapter_places, make_plan
 from tasktransfer.study.spec import Study
 
@@ -152,12 +152,12 @@ class Store:
             "adapter_digests": {cell.adapter.place: cell.adapter.digest for cell in plan.cells if cell.adapter},
             "set": list(overrides),
         }
-        write_text(self.root / "study.json", json.dumps(told, indent=1) + "\n")
+        write_json(self.root / "study.json", told)
         return old != text.encode()
 
     def sweep(self) -> None:
         """Take away what a killed run left half-written."""
-        for path in list(self.root.rglob(".*partial-*")):
+        for path in list(self.root.rglob(PARTIAL)):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -239,16 +239,13 @@ class Store:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            yield partial
-            names = sorted(path.relative_to(partial) for path in partial.rglob("*") if path.is_file())
-            (final / _RECORD).unlink(missing_ok=True)
-            for entry in sorted(partial.iterdir()):
-                _replace(entry, final / entry.name)
-            self._record(final, _RECORD, [final / name for name in names])
-        except Exception as error:
-            if type(error).__name__ == "SafetensorError":  # not imported: the store needs no torch
-                raise OutputError(f"{final}: cannot be written ({error})") from error
-            raise
+            with refusing_to_write(final):
+                yield partial
+                names = sorted(path.relative_to(partial) for path in partial.rglob("*") if path.is_file())
+                (final / _RECORD).unlink(missing_ok=True)
+                for entry in sorted(partial.iterdir()):
+                    _replace(entry, final / entry.name)
+                self._record(final, _RECORD, [final / name for name in names])
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -263,7 +260,7 @@ class Store:
 
     def _record(self, folder: Path, name: str, paths: list[Path]) -> None:
         files = {str(path.relative_to(folder).as_posix()): _fingerprint(path) for path in paths}
-        write_text(folder / name, json.dumps({"files": files}, indent=1, sort_keys=True) + "\n")
+        write_json(folder / name, {"files": files}, sort_keys=True)
 
     def write_cell_facts(self, cell: Cell) -> None:
         """Say in plain words what a cell is."""
@@ -279,12 +276,12 @@ class Store:
             "optimisation": cell.optimisation.model_dump() if cell.optimisation else None,
         }  # fmt: skip
         self.folder(cell).mkdir(parents=True, exist_ok=True)
-        write_text(self.folder(cell) / "cell.json", json.dumps(facts, indent=1) + "\n")
+        write_json(self.folder(cell) / "cell.json", facts)
 
     def write_error(self, cell: Cell, error: dict[str, str]) -> None:
         """Record that a cell failed."""
         self.folder(cell).mkdir(parents=True, exist_ok=True)
-        write_text(self.folder(cell) / _ERROR, json.dumps(error, indent=1) + "\n")
+        write_json(self.folder(cell) / _ERROR, error)
 
     def clear_error(self, cell: Cell) -> None:
         """Forget an earlier failure."""
@@ -313,7 +310,7 @@ class Store:
                     parts.append(part)
         table = pa.concat_tables(parts) if parts else PREDICTIONS.empty_table()
         write_table(table.combine_chunks(), self.root / "predictions.parquet")
-        write_text(self.root / "cells.json", json.dumps([cell.key for cell in plan.unique_cells], indent=1) + "\n")
+        write_json(self.root / "cells.json", [cell.key for cell in plan.unique_cells])
         return table
 
 
@@ -338,8 +335,7 @@ def _changed(old: Any, new: Any, place: str = "") -> Iterator[str]:
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
-    with path.open("rb") as handle:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
+    return {"size": path.stat().st_size, "sha256": file_digest(path)}
 
 
 def _json(path: Path) -> dict[str, Any] | None:
@@ -356,25 +352,7 @@ def _replace(source: Path, destination: Path) -> None:
     source.replace(destination)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-
-
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write a parquet file under a temporary name, then rename it."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    """Write a parquet file whole."""
+    with written_whole(path) as partial:
         pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error

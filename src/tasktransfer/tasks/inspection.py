@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasktransfer.errors import InputError
-from tasktransfer.tasks.files import SPLITS
 from tasktransfer.tasks.item import Item
-from tasktransfer.tasks.supply import Supply
+from tasktransfer.tasks.open_task import Supply
+from tasktransfer.tasks.own.folder import SPLITS
 
 __all__ = ["Leak", "SplitLook", "TaskLook", "find_same_pixels", "inspect_task"]
 

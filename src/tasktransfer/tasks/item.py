@@ -33,7 +33,8 @@ class Item:
     is_video
         The images are frames of one video.
     scorer
-        How an answer without options is scored, a word of `tasktransfer.tasks.scoring`; empty for its default.
+        How an answer without options is scored, a word of `tasktransfer.tasks.answers.scoring`; empty for its
+        default.
     cluster
         What the item shares with others, one scene or one image: they are drawn and tested together. Either all
         items of a task name one or none.

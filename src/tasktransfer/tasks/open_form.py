@@ -18,9 +18,9 @@ import re
 from dataclasses import replace
 
 from tasktransfer.errors import InputError, quoted
-from tasktransfer.tasks.answers import find_choices
+from tasktransfer.tasks.answers.normal_text import normal_text
+from tasktransfer.tasks.answers.options import find_choices
 from tasktransfer.tasks.item import Item
-from tasktransfer.tasks.normal_text import normal_text
 
 __all__ = ["NEEDS_OPTIONS", "OPEN_SUFFIX", "as_open", "closed_name", "is_pointer"]
 

@@ -1,7 +1,7 @@
 """The drawn tasks as one table, and the families that they were planned in.
 
-Level and granularity are those of the twin in `tasktransfer.tasks.blink`. The families say which tasks share a
-skill *by design*; they were written down before any transfer between these tasks was measured, so that a
+Level and granularity are those of the twin in `tasktransfer.tasks.benchmarks.blink`. The families say which tasks
+share a skill *by design*; they were written down before any transfer between these tasks was measured, so that a
 measured matrix can be judged against them.
 """
 

@@ -1,0 +1,5 @@
+"""``python -m tasktransfer.cli``."""
+
+from tasktransfer.cli.app import main
+
+main()

@@ -1,0 +1,186 @@
+"""The command that says what to train on; it joins those of `tasktransfer.cli`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasktransfer.cli.options import Cap, Caution, Exclude, HarmWeight, K, Level, Protect, Threshold, Unit, folder
+from tasktransfer.errors import InputError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from tasktransfer.recommendation.evidence import Evidence
+
+__all__ = ["add_selection_commands", "evidence_of"]
+
+
+def add_selection_commands(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(recommend)
+
+
+def recommend(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_TABLES...",
+            help="A folder that `run` or `analyze` wrote, or tables as `analyze` takes them.",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        list[str], typer.Option(metavar="TASK[=WEIGHT]", help="What is to improve; repeat it for several.")
+    ],
+    budget: Annotated[int, typer.Option(help="Items to train on, all sources together.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="mixture, lower-bound, threshold, top-k; to compare with: direct, best-single, uniform, random, "
+            "largest."
+        ),
+    ] = "mixture",
+    model: Annotated[str | None, typer.Option(help="Which model, where there are several.")] = None,
+    exclude_target_data: Annotated[
+        bool, typer.Option("--exclude-target-data", help="Leave the targets' own data out.")
+    ] = False,
+    exclude: Exclude = None,
+    protect: Protect = None,
+    cap: Cap = None,
+    k: K = 3,
+    threshold: Threshold = 0.0,
+    caution: Caution = 1.0,
+    harm_weight: HarmWeight = 3.0,
+    confidence: Level = 0.95,
+    ceiling: Annotated[
+        str | None, typer.Option(help="perfect, human, best-observed, or a table of target and ceiling.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of whatever draws random numbers.")] = 0,
+    unit: Unit = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            parser=folder,
+            help="Write tables, figure and a study fragment.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Say what to train on for one or several targets, what to expect, and on what evidence."""
+    from tasktransfer.recommendation.recommend import recommend as recommend_sources
+    from tasktransfer.recommendation.request import MethodSettings
+    from tasktransfer.recommendation.save import recommendation_lines, save_recommendation
+
+    settings = MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight, seed=seed)
+    evidence = evidence_of(inputs, model=model, ceiling=ceiling, seed=seed, confidence=confidence, unit=unit)
+    found = recommend_sources(
+        evidence,
+        _once([_named_number(text, evidence.targets, 1.0, "a target's weight") for text in target], "target"),
+        budget,
+        method=method,
+        exclude_target_data=exclude_target_data,
+        exclude=exclude or (),
+        protect=_protected(protect or [], evidence.targets),
+        caps=caps_of(cap or [], evidence.sources),
+        settings=settings,
+        confidence=confidence,
+    )
+    fragment = save_recommendation(found, out) if out is not None else None
+    for line in recommendation_lines(found):
+        typer.echo(line)
+    if fragment is not None:
+        typer.echo(f"\nWritten to {out}; {fragment} goes into a study file")
+
+
+def evidence_of(
+    inputs: Sequence[str],
+    *,
+    model: str | None = None,
+    ceiling: str | None = None,
+    seed: int = 0,
+    confidence: float = 0.95,
+    unit: str | None = None,
+) -> Evidence:
+    """Evidence from a finished analysis as it was saved, else from whatever `read_accuracies` takes."""
+    from tasktransfer.importers.inputs import split_name
+    from tasktransfer.importers.saved_transfers import holds_transfers, read_transfers
+    from tasktransfer.recommendation.evidence import gather_evidence
+
+    if len(inputs) == 1:
+        name, path = split_name(inputs[0])
+        if holds_transfers(path):
+            if ceiling is not None or name is not None:
+                raise InputError(f"{path}: is a finished analysis, whose ceiling and model names are settled")
+            found = gather_evidence(read_transfers(path), model=model, seed=seed)
+            return replace(found, train_items=_train_items((path if path.is_dir() else path.parent).parent))
+
+    from tasktransfer.importers.inputs import read_accuracies
+
+    accuracies = read_accuracies(*inputs, unit=unit)
+    for note in accuracies.notes:
+        typer.echo(f"note: {note}", err=True)
+    found = gather_evidence(
+        accuracies, model=model, ceiling=ceiling or "perfect", seed=seed, confidence=confidence
+    )
+    return replace(found, train_items=_train_items(split_name(inputs[0])[1]) if len(inputs) == 1 else None)
+
+
+def _train_items(folder: Path) -> int | None:
+    """Items that the sources of a run were trained on, as its study says."""
+    try:
+        told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        return int(told["study"]["items"]["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _protected(names: Sequence[str], known: Sequence[str]) -> str | Sequence[str]:
+    """The word ``all``, unless a task is called that."""
+    if "all" not in names or "all" in known:
+        return names
+    if len(names) > 1:
+        raise InputError("--protect all already protects every task; leave the other names out")
+    return "all"
+
+
+def caps_of(texts: Sequence[str], sources: Sequence[str]) -> dict[str, int] | None:
+    """Items by source; a number alone is for all sources that are not named."""
+    for_all = [text for text in texts if "=" not in text]
+    named = _once(
+        [_named_number(text, sources, None, "a cap", whole=True) for text in texts if "=" in text], "cap"
+    )
+    if len(for_all) > 1:
+        raise InputError(f"the cap of all sources is given more than once: {quoted(for_all)}")
+    if for_all and not for_all[0].isdecimal():
+        raise InputError(f"{for_all[0]!r}: a cap is a whole number of items from 0, or SOURCE=number")
+    caps = {**(dict.fromkeys(sources, int(for_all[0])) if for_all else {}), **named}
+    return {source: int(items) for source, items in caps.items()} or None
+
+
+def _once(pairs: Sequence[tuple[str, float]], what: str) -> dict[str, float]:
+    """By name; none may be there twice."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise InputError(f"the {what} {quoted(twice)} is given more than once")
+    return dict(pairs)
+
+
+def _named_number(
+    text: str, known: Collection[str], otherwise: float | None, what: str, *, whole: bool = False
+) -> tuple[str, float]:
+    """``NAME=number``; a name that is known as written is a name, whatever signs it holds."""
+    name, sign, number = text.rpartition("=")
+    if otherwise is not None and (text in known or not sign):
+        return text, otherwise
+    try:
+        return name, int(number) if whole else float(number)
+    except ValueError:
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"{text!r}: {what} is {number!r}, not {kind}; write NAME={kind}") from None

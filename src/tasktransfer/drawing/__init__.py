@@ -1,0 +1,1 @@
+"""What every figure stands on: style, labels, number formats, heat map."""

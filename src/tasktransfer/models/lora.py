@@ -1,0 +1,184 @@
+"""LoRA adapters on a model: attached for the time of a block, and gone without a trace.
+
+Targets are found from the modules themselves and counted: matching by suffix would reach from the language model
+into the vision tower of most families. Adapter weights are kept in float32 whatever the model is in, so that small
+steps are not lost to rounding; what they add is computed in float32 and brought to the model's format.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tasktransfer.errors import InputError, SettingsError, closest
+
+if TYPE_CHECKING:
+    from tasktransfer.models.saved_adapters import AdapterFile
+    from tasktransfer.models.vlm import Vlm
+
+__all__ = ["Targets", "adapter_targets", "lora", "saved_lora"]
+
+
+class Targets(NamedTuple):
+    """The linear maps that an adapter wraps: an anchored pattern of their names, and how many of each part."""
+
+    pattern: str
+    decoder: int
+    projector: int = 0
+    vision: int = 0
+
+    @property
+    def n(self) -> int:
+        """All of them."""
+        return self.decoder + self.projector + self.vision
+
+    def __str__(self) -> str:
+        parts = {"language model": self.decoder, "projector": self.projector, "vision tower": self.vision}
+        return ", ".join(f"{count} maps of the {part}" for part, count in parts.items() if count)
+
+
+def adapter_targets(vlm: Vlm, layers: str, *, projector: bool = False, vision: bool = False) -> Targets:
+    """The maps of the decoder's layers that an adapter wraps, and those of the projector and the vision tower.
+
+    Raises
+    ------
+    SettingsError
+        `layers` is no word of the family.
+    InputError
+        The modules found are not as many as the model's shape says.
+    """
+    if layers not in vlm.family.layer_modules:
+        known = ", ".join(vlm.family.layer_modules)
+        raise SettingsError(f"layers {layers!r}{closest(layers, vlm.family.layer_modules)}: accepted are {known}")
+    maps = [name for name, module in vlm.model.named_modules() if _is_linear(module)]
+    decoder, n_decoder = _layer_pattern(_name_of(vlm, vlm.decoder), vlm, layers)
+    wanted = {decoder: n_decoder}
+    if projector:
+        inside = [name for name in maps if name.startswith(tuple(f"{p}." for p in vlm.family.projector))]
+        wanted["|".join(re.escape(name) for name in inside)] = max(len(inside), 1)
+    if vision:
+        pattern, n_vision = _block_pattern(vlm)
+        wanted[pattern] = n_vision
+    counts = []
+    for pattern, expected in wanted.items():
+        found = sum(re.fullmatch(pattern, name) is not None for name in maps)
+        if found != expected:
+            raise InputError(f"the adapter would wrap {found} maps of {pattern}, {expected} were expected")
+        counts.append(found)
+    n_vision = counts.pop() if vision else 0
+    return Targets("|".join(wanted), counts[0], counts[1] if projector else 0, n_vision)
+
+
+def _is_linear(module: Any) -> bool:
+    """A linear map, in 4 bits too."""
+    import torch
+
+    return isinstance(module, torch.nn.Linear)
+
+
+def _name_of(vlm: Vlm, wanted: Any) -> str:
+    names: list[str] = [name for name, module in vlm.model.named_modules() if module is wanted]
+    return names[0]
+
+
+def _layer_pattern(decoder: str, vlm: Vlm, layers: str) -> tuple[str, int]:
+    parts = vlm.family.layer_modules[layers]
+    names = "|".join(re.escape(name) for name in parts)
+    return rf"{re.escape(decoder)}\.layers\.\d+\.({names})", len(vlm.decoder.layers) * len(parts)
+
+
+def _block_pattern(vlm: Vlm) -> tuple[str, int]:
+    """The maps of those blocks of the vision tower whose output is used."""
+    family, config = vlm.family, vlm.model.config
+    found = [
+        (name, module)
+        for name, module in vlm.model.named_modules()
+        if name.startswith(f"{family.vision}.") and name.endswith(f".{family.blocks}")
+    ]
+    if len(found) != 1:
+        raise InputError(f"{len(found)} lists of blocks were found in {family.vision}, one was expected")
+    name, blocks = found[0]
+    layer = getattr(config, "vision_feature_layer", None)
+    n_used = len(blocks) if not isinstance(layer, int) or layer >= 0 else len(blocks) + 1 + layer
+    if isinstance(layer, int) and layer >= 0:
+        n_used = layer  # hidden state 0 is what goes into the first block
+    numbers = "|".join(map(str, range(n_used)))
+    parts = "|".join(re.escape(part) for part in family.vision_modules)
+    return rf"{re.escape(name)}\.({numbers})\.({parts})", n_used * len(family.vision_modules)
+
+
+@contextmanager
+def lora(
+    vlm: Vlm,
+    *,
+    r: int,
+    alpha: float,
+    dropout: float,
+    layers: str,
+    name: str,
+    projector: bool = False,
+    vision: bool = False,
+) -> Iterator[Any]:
+    """Attach a fresh LoRA adapter for the time of the block; the model is untouched afterwards.
+
+    Yields the PEFT model, whose ``save_pretrained`` writes a plain adapter folder. `name` is what the
+    adapter says it belongs to. With `projector` or `vision` image features depend on what is trained: prompts
+    must be encoded with ``keep_pixels``.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    targets = adapter_targets(vlm, layers, projector=projector, vision=vision)
+    config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets.pattern)
+    with without_foreign_warnings():
+        wrapped = get_peft_model(vlm.model, config, autocast_adapter_dtype=True)
+    config.base_model_name_or_path = name  # get_peft_model puts the path of the weights there
+    try:
+        _require_wrapped(wrapped, targets.n)
+        yield wrapped
+    finally:
+        unwrap(vlm, wrapped)
+
+
+@contextmanager
+def saved_lora(vlm: Vlm, folder: Path) -> Iterator[AdapterFile]:
+    """Attach a saved adapter for the time of the block: ours, or the plain PEFT folder of any trainer."""
+    from peft import PeftModel, set_peft_model_state_dict
+
+    from tasktransfer.models.saved_adapters import read_adapter
+
+    found = read_adapter(folder, vlm)
+    with without_foreign_warnings():
+        wrapped = PeftModel(vlm.model, found.config, autocast_adapter_dtype=True)
+    try:
+        _require_wrapped(wrapped, found.n)
+        told = set_peft_model_state_dict(wrapped, found.weights)
+        if told.unexpected_keys:
+            raise InputError(f"{folder}: no place was found for {told.unexpected_keys[0]}")
+        wrapped.eval().requires_grad_(False)
+        yield found
+    finally:
+        unwrap(vlm, wrapped)
+
+
+@contextmanager
+def without_foreign_warnings() -> Iterator[None]:
+    """Without what libraries say about one another."""
+    with warnings.catch_warnings():  # peft asks transformers by a name that transformers has renamed
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
+
+
+def _require_wrapped(wrapped: Any, n_wanted: int) -> None:
+    n_wrapped = sum("lora_A" in name and name.endswith("weight") for name, _ in wrapped.named_parameters())
+    if n_wrapped != n_wanted:
+        raise InputError(f"the adapter wrapped {n_wrapped} maps, {n_wanted} were expected")
+
+
+def unwrap(vlm: Vlm, wrapped: Any) -> None:
+    """Take adapters off a model."""
+    wrapped.unload()
+    vlm.model.eval().requires_grad_(False)

@@ -1,0 +1,1 @@
+"""Recommend, train what was recommended, and judge it. Sees both wings."""

@@ -1,0 +1,1 @@
+"""Do adapters that are alike transfer alike?"""

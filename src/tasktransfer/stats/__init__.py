@@ -1,0 +1,1 @@
+"""Statistics on plain arrays, which know nothing of tasks and models."""

@@ -1,0 +1,1 @@
+"""Where the jobs of a study are done: one signature, the same files."""

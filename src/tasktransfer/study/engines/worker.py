@@ -1,0 +1,55 @@
+"""A process that does jobs of a study: ``python -m tasktransfer.study.engines.worker FOLDER``.
+
+It reads one job a line from standard input, as JSON, and answers with one line each on standard output. When its
+input ends, because the run ended or was killed, it ends at once: what is half-written has a temporary name.
+
+Where a finetune is shared by several processes (`tasktransfer.study.devices`) the first reads and answers, and all
+do the job. One that fails ends, and the launcher ends the others: they would wait for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+
+from tasktransfer.study.devices import agreed, is_first, joined_processes, world
+from tasktransfer.study.do_job import Job, Workshop
+from tasktransfer.study.store import Store
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Do jobs until there are no more."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print goes to the log, not between the replies
+    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+    if is_first():
+        threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    store = Store(Path(sys.argv[1]))
+    plan = store.read_plan()
+    workshop = Workshop(plan, store)
+    with joined_processes(workshop.loading.device(next(iter(plan.study.models)))):
+        while True:
+            job = Job(*json.loads(agreed(jobs.get() if is_first() else "")))
+            outcome = workshop.do(job)
+            if outcome.error and world() > 1:
+                print(outcome.error, file=sys.stderr, flush=True)
+                os._exit(1)
+            if is_first():
+                replies.write(json.dumps([outcome.error, outcome.fatal]) + "\n")
+                replies.flush()
+
+
+def _listen(jobs: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        jobs.put(line)
+    os._exit(0 if world() == 1 else 1)
+
+
+if __name__ == "__main__":
+    main()

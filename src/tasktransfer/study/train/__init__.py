@@ -1,0 +1,1 @@
+"""Training one cell and asking it."""

@@ -1,0 +1,1 @@
+"""What a written answer says, and what it is worth."""

@@ -1,0 +1,1 @@
+"""One file a benchmark: its facts, its loader, its row."""

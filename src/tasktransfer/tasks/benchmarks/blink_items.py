@@ -1,0 +1,212 @@
+"""Items of BLINK's validation split, from its parquet files as they lie on the Hub.
+
+A study's ``test`` is BLINK's val. BLINK's own test split has no answers (``hidden``; they are scored by EvalAI
+alone), so it is refused. The question is the column ``prompt`` up to its options: with one line per option behind
+it, it is the benchmark's prompt again, apart from a blank line in Jigsaw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.tasks.answers.options import letter_of
+from tasktransfer.tasks.benchmarks.blink import LABEL_VERSION, label_version_of
+from tasktransfer.tasks.faults import raise_faults
+from tasktransfer.tasks.hub_files import HubRepo
+from tasktransfer.tasks.item import Item
+from tasktransfer.tasks.parquet_rows import columns_of, is_image, read_rows
+from tasktransfer.tasks.pictures import Pictures, stored_image
+from tasktransfer.tasks.task import Task
+
+__all__ = ["BLINK_REPO", "BlinkItems", "blink_file", "hidden_reason", "read_blink"]
+
+# the commit that public evaluations pin; which answer key it holds is read off the file
+BLINK_REPO = HubRepo("BLINK-Benchmark/BLINK", "a3666eb249237ba3d5eca8db21176cc47967e040")
+_TEXTS = ("idx", "choices", "answer", "prompt")
+
+
+@dataclass(frozen=True)
+class BlinkItems:
+    """A checked file; images are read when items are drawn, and decoded when they are looked at."""
+
+    task: Task
+    path: Path
+    rows: tuple[dict[str, Any], ...]
+    label_version: str
+    notes: tuple[str, ...]
+    _digests: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def draw(self, n_items: int) -> list[Item]:
+        """The first `n_items` in the order of the file, all where there are fewer."""
+        return [self._item(row, pictures) for row, pictures in self._stored(n_items)]
+
+    def digest(self, n_items: int) -> str:
+        """SHA-256 over those items and the bytes of their images; place and compression do not count.
+
+        Raises
+        ------
+        InputError
+            Headers of images tell that they cannot be used; the first are all told.
+        """
+        if n_items not in self._digests:
+            whole = hashlib.sha256()
+            faults: list[str] = []
+            for row, pictures in self._stored(n_items):
+                faults += pictures.faults()
+                whole.update(json.dumps(row, sort_keys=True).encode())
+                for data in pictures.read():
+                    whole.update(hashlib.sha256(data).digest())
+            raise_faults(faults)
+            self._digests[n_items] = whole.hexdigest()
+        return self._digests[n_items]
+
+    def _stored(self, n_items: int) -> Iterator[tuple[dict[str, Any], Pictures]]:
+        """Rows with their encoded images; only as much of the file is read as is needed."""
+        names = image_columns(self.task)
+        left = iter(self.rows[:n_items])
+        for images in read_rows(self.path, names, n_items):
+            row = next(left)
+            wheres = tuple(f"{self.path}, item {row['idx']}, {name}" for name in names)
+            stored = [stored_image(images[n], self.path.parent, w) for n, w in zip(names, wheres, strict=True)]
+            yield row, Pictures(tuple(stored), wheres)
+
+    def _item(self, row: dict[str, Any], pictures: Pictures) -> Item:
+        return Item(
+            id=row["idx"],
+            images=pictures,
+            question=row["question"],
+            choices=tuple(row["choices"]),
+            answer=row["answer"],
+        )
+
+
+def blink_file(task: Task, split: str = "val") -> str:
+    """Where a split lies in the repository."""
+    return f"{task.name}/{split}-00000-of-00001.parquet"
+
+
+def hidden_reason(task: Task) -> str:
+    """Why BLINK's own test split is no use here."""
+    return (
+        f"the answers of BLINK's own test split ({task.n_hidden} items of {task.name}) were never released: only "
+        f"EvalAI can score it. A study's test is BLINK's val, {blink_file(task)}"
+    )
+
+
+def read_blink(task: Task, data: Path | None) -> BlinkItems:
+    """Find and check the validation split of a task.
+
+    Parameters
+    ----------
+    task
+        One of `tasktransfer.tasks.benchmarks.blink.BLINK`.
+    data
+        A local copy of the repository; None asks the Hub's cache, then the Hub.
+
+    Raises
+    ------
+    InputError
+        The file is not to be had, cannot be read, or does not hold what BLINK holds.
+    """
+    file, hidden = blink_file(task), blink_file(task, "test")
+    if data is not None and not (data / file).is_file() and (data / hidden).is_file():
+        raise InputError(f"{data}: has no {file} but the test split; {hidden_reason(task)}")
+    return read_blink_file(task, BLINK_REPO.get(file, data))
+
+
+def read_blink_file(task: Task, path: Path) -> BlinkItems:
+    """Check one parquet file without reading an image."""
+    _check_columns(task, path)
+    names = image_columns(task)
+    # of an image only its path: enough to see whether it is there
+    table = list(read_rows(path, [*_TEXTS, *(f"{name}.path" for name in names)]))
+    if any(row["answer"] == "hidden" for row in table):
+        raise InputError(f"{path}: {hidden_reason(task)}")
+    faults = [fault for row in table for fault in _faults(task, row, names)]
+    twice = [name for name, times in Counter(row["idx"] for row in table).items() if times > 1]
+    faults += [f"item {name} stands there twice" for name in twice]
+    if not faults and len(table) != task.n_items:
+        faults.append(f"has {len(table)} items; BLINK's val has {task.n_items} of {task.name}")
+    raise_faults(faults, f"{path}: ")
+    rows = tuple(_row(row) for row in table)
+    version = label_version_of(task, _letters(rows))
+    return BlinkItems(task, path, rows, version, tuple(_notes(task, rows, version)))
+
+
+def image_columns(task: Task) -> list[str]:
+    """The columns that hold the images of a task."""
+    return [f"image_{number + 1}" for number in range(task.n_images or 0)]
+
+
+def _check_columns(task: Task, path: Path) -> None:
+    found = columns_of(path)
+    wrong = []
+    for name in (*_TEXTS, *image_columns(task)):
+        if name not in found.names:
+            wrong.append(f"no column {name!r}{closest(name, found.names)}")
+        elif name.startswith("image_") and not is_image(found.field(name).type):
+            wrong.append(f"column {name!r} holds {found.field(name).type}, not images as bytes and path")
+    if wrong:
+        raise InputError(f"{path}: {'; '.join(wrong)}. Its columns are {quoted(found.names, limit=12)}")
+
+
+def _faults(task: Task, row: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
+    at = f"item {row['idx']}"
+    if not re.fullmatch(rf"val_{re.escape(task.name)}_\d+", str(row["idx"])):
+        yield f"{at}: an id of this task begins with 'val_{task.name}_'"
+    choices = row["choices"] or []
+    if len(choices) != task.n_choices:
+        yield f"{at}: has {len(choices)} options; {task.name} has {task.n_choices}"
+    empty = [letter for letter, text in zip("ABCDEFGH", choices, strict=False) if not str(text or "").strip()]
+    if empty:
+        yield f"{at}: option {quoted(empty)} is empty"
+    letters = "ABCDEFGH"[: len(choices)]
+    if letter_of(row["answer"] or "") not in list(letters):
+        yield f"{at}: the answer is {row['answer']!r}, which is none of its options {quoted(letters)}"
+    if not (row["prompt"] or "").strip():
+        yield f"{at}: 'prompt' is empty"
+    gone = [name for name in names if row[name] is None]
+    if gone:
+        yield f"{at}: has no {quoted(gone)}; {task.name} has {task.n_images} images"
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    before, options, behind = row["prompt"].rpartition("(A)")
+    return {
+        "idx": row["idx"],
+        "question": (before if options and "(B)" in behind else row["prompt"]).rstrip(),
+        "choices": row["choices"],
+        "answer": letter_of(row["answer"]),
+    }
+
+
+def _letters(rows: Sequence[dict[str, Any]]) -> str:
+    """The answers in the order of the numbers in the ids."""
+    return "".join(row["answer"] for row in sorted(rows, key=lambda row: int(row["idx"].rpartition("_")[2])))
+
+
+def _notes(task: Task, rows: Sequence[dict[str, Any]], version: str) -> Iterator[str]:
+    if version == LABEL_VERSION and task.name == "Relative_Reflectance":
+        yield (
+            f"{task.name}: these are the answers of 2024, many of which are wrong; they were corrected on the Hub "
+            f"on 2025-09-03. Compare with results on the same answers only"
+        )
+    elif version != LABEL_VERSION:
+        counts = Counter(row["answer"] for row in rows)
+        told = " ".join(f"{letter}{counts[letter]}" for letter in sorted(counts))
+        corrected = " (they were corrected on the Hub on 2025-09-03)" * (task.name == "Relative_Reflectance")
+        yield (
+            f"{task.name}: the answers ({told}) are not those of 2024{corrected}; results bear the label version "
+            f"{version} and are never mixed with others"
+        )

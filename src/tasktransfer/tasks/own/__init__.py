@@ -1,0 +1,1 @@
+"""Tasks of one's own: a folder, tables, a Hub dataset, a function."""
