@@ -65,8 +65,8 @@ def imports_of(path: Path) -> frozenset[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & set(map(name_of, MODULES))
+            found.update(inner or {node.module})  # of a package its modules, not the package's own face
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
     return frozenset(found)

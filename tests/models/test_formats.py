@@ -8,8 +8,9 @@ import pytest
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.models.answering import generate, margin, option_likelihoods
 from tasktransfer.models.decoder import activation_checkpointing, whole_decoder
-from tasktransfer.models.lora import adapter_targets, lora, saved_lora
+from tasktransfer.models.lora import adapter_targets, lora
 from tasktransfer.models.prompts import encode
+from tasktransfer.models.saved_adapters import saved_lora
 from tasktransfer.models.vlm import load_model
 from tests.models.test_answering import letters
 from tests.models.test_lora import LORA, learners, same, step

@@ -12,9 +12,9 @@ import pytest
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.models.answering import option_likelihoods
 from tasktransfer.models.decoder import activation_checkpointing, whole_decoder
-from tasktransfer.models.lora import adapter_targets, lora, saved_lora
+from tasktransfer.models.lora import adapter_targets, lora
 from tasktransfer.models.prompts import encode
-from tasktransfer.models.saved_adapters import check_adapter, read_adapter
+from tasktransfer.models.saved_adapters import check_adapter, read_adapter, saved_lora
 from tasktransfer.models.vlm import load_model
 from tasktransfer.study.train.finetune import answer_loss
 from tests.models.tiny import colour_items
@@ -269,8 +269,9 @@ def test_adapters_that_cannot_be_used_are_refused_in_words(vlm, tmp_path):
         weights[key] = torch.ones(weights[key].shape[0], weights[key].shape[1] + 1)
 
     def elsewhere(weights, _):
-        key = next(iter(weights))
-        weights[key.replace("layers.0", "layers.9")] = weights.pop(key)
+        module = next(iter(weights)).partition(".lora_")[0]
+        for key in [key for key in weights if key.startswith(module)]:
+            weights[key.replace("layers.0", "layers.9")] = weights.pop(key)
 
     def halve(weights, _):
         weights.pop(next(iter(weights)))
@@ -285,21 +286,26 @@ def test_adapters_that_cannot_be_used_are_refused_in_words(vlm, tmp_path):
         broken("zero", zero): "changes nothing",
         broken("wide", widen): r"belongs to another model: .* has \d+ features here",
         broken("far", elsewhere): "there is no .*layers.9",
-        broken("half", halve): "only one of the two matrices",
+        broken("half", halve): "lacks a factor of",
         broken("nan", poison): "no finite likelihoods",
         broken("misnamed", misname): "alpha_pattern names 'w_proj', and it wraps no such map",
-        broken("ia3", lambda _, config: config.update(peft_type="IA3")): "a IA3 adapter",
+        broken(
+            "ia3", lambda _, config: config.update(peft_type="IA3")
+        ): r"not of a LoRA adapter \(peft_type 'IA3'\)",
         broken("pissa", lambda _, config: config.update(init_lora_weights="pissa")): "changes the base too",
+        broken("lora_ga", lambda _, config: config.update(init_lora_weights="lora_ga")): "changes the base too",
+        broken("side", lambda *_: None): r"more than low-rank matrices \('non_lora_state_dict.bin'\)",
         broken(
             "head", lambda _, config: config.update(modules_to_save=["lm_head"])
         ): "more than low-rank matrices",
-        tmp_path: "no adapter_config.json",
+        tmp_path: "adapter_config.json: is not there",
     }
+    (tmp_path / "side" / "non_lora_state_dict.bin").write_bytes(b"PK")
     for folder, told in refused.items():
         with pytest.raises(InputError, match=told):
             check_adapter(vlm, folder)
     (good / "adapter_model.safetensors").rename(good / "adapter_model.bin")
-    with pytest.raises(InputError, match="pickled weights are not read"):
+    with pytest.raises(InputError, match=r"pickled weights, adapter_model.bin, are not read"):
         read_adapter(good, vlm)
     with pytest.raises(SettingsError, match=r"did you mean 'attention\+mlp'"):
         adapter_targets(vlm, "attention+mpl")

@@ -15,7 +15,7 @@ from tasktransfer.predict.comparison import (
     interaction_p_value,
     sentences,
 )
-from tasktransfer.predict.scores import expected_best
+from tasktransfer.stats.expected_best import expected_best
 from tests.studies import square
 
 N = 8

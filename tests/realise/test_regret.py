@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasktransfer.predict.scores import expected_best
 from tasktransfer.realise.regret import regret_table
+from tasktransfer.stats.expected_best import expected_best
 
 
 def mixtures(*rows: tuple[str, float, float, bool]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from tasktransfer.realise.choices import Choice
 from tasktransfer.realise.figure import draw_realised
 from tasktransfer.realise.headlines import headlines, realised_finding
 from tasktransfer.realise.judgement import Outcome, judge
-from tasktransfer.realise.words import realised_lines, realised_words
+from tasktransfer.realise.words import realised_lines, realised_section, realised_words
 from tasktransfer.recommendation.methods import BASELINES
 from tasktransfer.report.page.page import render_report
 from tests.recommendation.worked import worked_items
@@ -91,7 +91,7 @@ def test_the_same_mixture_on_some_targets_names_them():
 
 def test_the_page_tells_it_first(little, tmp_path):
     analysis = analyze(accuracies_of(random_counts(3, 2), tmp_path))
-    page = render_report(analysis, little)
+    page = render_report(analysis, [realised_section(little, "<svg></svg>")])
     sections = re.findall(r'<section id="(\w+)"', page)
     assert sections[:3] == ["findings", "realised", "matrix"]
     assert re.findall(r'<li><a href="#(\w+)"', page)[:3] == sections[:3]

@@ -189,12 +189,9 @@ def _silent_sources(out: Path, labels: set[str]) -> tuple[list[str], list[str]]:
 
     The second may be chance, or a task that the untouched model has solved already.
     """
-    import pandas as pd
+    from tasktransfer.run_folder import RunFolder
 
-    file = out / "trained.csv"
-    if not file.is_file():
-        return [], []
-    checks = pd.read_csv(file, dtype=str, keep_default_na=False)
+    checks = RunFolder(out).checks()
     own = checks[(checks["kind"] == "finetune") & checks["model"].isin(labels)]
     flags = {str(source): set(rows["flag"]) for source, rows in own.groupby("source", sort=False)}
     silent = [source for source, found in flags.items() if found == {"loss did not fall"}]

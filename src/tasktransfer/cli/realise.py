@@ -74,7 +74,7 @@ def realise(
     from tasktransfer.realise.words import realised_lines
     from tasktransfer.recommendation.methods import METHODS
     from tasktransfer.recommendation.request import MethodSettings
-    from tasktransfer.run_folder import read_run_facts
+    from tasktransfer.run_folder import RunFolder
     from tasktransfer.study.file import load_study
 
     checked = load_study(study, overrides=sets or ())
@@ -94,7 +94,7 @@ def realise(
     )
     outcome = realise_study(study, out, wish, workers=workers, overrides=sets or (), quiet=quiet)
     analysis = analyze(read_accuracies(out), Settings(confidence=confidence))
-    page = save_realised(outcome, analysis, out / "realise", read_run_facts(out))
+    page = save_realised(outcome, analysis, out / "realise", RunFolder(out).facts())
     for line in realised_lines(outcome):
         typer.echo(line)
     for note in outcome.notes:

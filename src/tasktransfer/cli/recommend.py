@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,6 +111,7 @@ def evidence_of(
     from tasktransfer.importers.inputs import split_name
     from tasktransfer.importers.saved_transfers import holds_transfers, read_transfers
     from tasktransfer.recommendation.evidence import gather_evidence
+    from tasktransfer.run_folder import RunFolder
 
     if len(inputs) == 1:
         name, path = split_name(inputs[0])
@@ -119,7 +119,9 @@ def evidence_of(
             if ceiling is not None or name is not None:
                 raise InputError(f"{path}: is a finished analysis, whose ceiling and model names are settled")
             found = gather_evidence(read_transfers(path), model=model, seed=seed)
-            return replace(found, train_items=_train_items((path if path.is_dir() else path.parent).parent))
+            return replace(
+                found, train_items=RunFolder((path if path.is_dir() else path.parent).parent).train_items()
+            )
 
     from tasktransfer.importers.inputs import read_accuracies
 
@@ -129,16 +131,9 @@ def evidence_of(
     found = gather_evidence(
         accuracies, model=model, ceiling=ceiling or "perfect", seed=seed, confidence=confidence
     )
-    return replace(found, train_items=_train_items(split_name(inputs[0])[1]) if len(inputs) == 1 else None)
-
-
-def _train_items(folder: Path) -> int | None:
-    """Items that the sources of a run were trained on, as its study says."""
-    try:
-        told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-        return int(told["study"]["items"]["source"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return replace(
+        found, train_items=RunFolder(split_name(inputs[0])[1]).train_items() if len(inputs) == 1 else None
+    )
 
 
 def _protected(names: Sequence[str], known: Sequence[str]) -> str | Sequence[str]:

@@ -41,13 +41,10 @@ def similarity(
 ) -> None:
     """Compare LoRA adapters by the cosine of what they add to the weights, and with transfer."""
     from tasktransfer.importers.inputs import split_name
-    from tasktransfer.similarity.adapters import elsewhere_trained
-    from tasktransfer.similarity.measure import (
-        measure_similarity,
-        named_adapters,
-        save_similarity,
-        similarity_lines,
-    )
+    from tasktransfer.similarity.adapters import elsewhere_trained, named_adapters
+    from tasktransfer.similarity.measure import measure_similarity
+    from tasktransfer.similarity.save import save_similarity
+    from tasktransfer.similarity.words import similarity_lines
 
     if left := [name for text in inputs for name in elsewhere_trained(split_name(text)[1])]:
         told = "was not trained by this run" if len(left) == 1 else "were not trained by this run"

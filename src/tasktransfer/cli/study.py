@@ -161,7 +161,7 @@ def _report(folder: Path) -> None:
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.report.findings.find import finding_lines
     from tasktransfer.report.save import save_analysis
-    from tasktransfer.run_folder import read_run_facts
+    from tasktransfer.run_folder import RunFolder
 
     if not (folder / "predictions.parquet").is_file():
         raise InputError(f"{folder}: has no predictions yet")
@@ -170,7 +170,7 @@ def _report(folder: Path) -> None:
         _tell_rows(accuracies, folder / "report")
         return
     analysis = analyze(accuracies)
-    page = save_analysis(analysis, folder / "report", read_run_facts(folder))
+    page = save_analysis(analysis, folder / "report", RunFolder(folder).facts())
     for line in finding_lines(analysis):
         typer.echo(line)
     typer.echo(f"\nReport: {page}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from html import escape
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import matplotlib
 import matplotlib.style
 import numpy as np
 import pandas as pd
@@ -23,7 +27,7 @@ from tasktransfer.errors import InputError
 from tasktransfer.files import refusing_to_write
 from tasktransfer.tasks import find_task
 
-__all__ = ["COLUMN", "PAGE", "in_style", "inch_grid", "save_figure"]
+__all__ = ["COLUMN", "PAGE", "in_style", "inch_grid", "save_figure", "svg_of"]
 
 COLUMN, PAGE = 3.4, 7.0  # inches: one column and the whole width of a two-column page
 POINTS = 72.0
@@ -79,6 +83,8 @@ _STYLE: dict[str, Any] = {
     "savefig.dpi": PNG_DPI,
 }
 
+_SCREEN_INCH = 128  # pixels of a screen for an inch of paper
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -123,6 +129,36 @@ def save_figure(figure: Figure, stem: Path) -> None:
         with refusing_to_write(stem):
             figure.savefig(f"{stem}.pdf", format="pdf", metadata=nobody)
             figure.savefig(f"{stem}.png", format="png", dpi=PNG_DPI, metadata={"Software": None})
+
+
+def svg_of(figure: Figure, name: str, label: str) -> str:
+    """A figure as an element of an HTML page, the same bytes each time.
+
+    Parameters
+    ----------
+    figure
+        What is drawn.
+    name
+        Distinguishes its ids from those of other figures on the page.
+    label
+        What it shows, for who cannot see it.
+    """
+    text = io.StringIO()
+    with style(), warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        # text stays text: read aloud, searched, and a tenth of the size of outlines
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    body = text.getvalue()
+    body = re.sub(r"<metadata>.*?</metadata>", "", body[body.index("<svg") :], flags=re.DOTALL)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    # matplotlib styles `*`, which on a page would be every element of it
+    body = re.sub(r"<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", body, count=1)
+    inches = figure.get_size_inches()[0]
+    # drawn for paper: larger on a screen that has the room, never so small that it cannot be read
+    wide = f"width: {_SCREEN_INCH * inches:.0f}px; min-width: {96 * inches:.0f}px"
+    spoken = escape(label, quote=True)
+    head = f'<svg role="img" aria-label="{spoken}" style="{wide}" stroke-linejoin="round" stroke-linecap="butt" '
+    return body.replace("<svg ", head, 1)
 
 
 def task_label(task: str, width: int = 28) -> str:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from tasktransfer.errors import InputError, SettingsError, quoted
 from tasktransfer.importers.counts import UNITS, accuracies_from_counts
-from tasktransfer.importers.predictions import accuracies_from_predictions, prediction_files
+from tasktransfer.importers.predictions import accuracies_from_predictions
 from tasktransfer.importers.published import PUBLISHED_COLUMNS, accuracies_from_published
+from tasktransfer.run_folder import RunFolder
 from tasktransfer.tables import ACCURACY_KEY, Accuracies, RawTable, header_hint, read_raw, refuse_conflicts
 
 __all__ = ["read_accuracies", "split_name"]
@@ -90,7 +91,7 @@ def _raw_tables(path: Path) -> Iterable[RawTable]:
     if not path.is_dir():
         yield read_raw(path)
         return
-    shards = prediction_files(path)
+    shards = RunFolder(path).prediction_files()
     analysis = path / "accuracies.csv"
     if shards:
         tables = [read_raw(shard) for shard in shards]

@@ -6,7 +6,6 @@ Names are kept as categories, a small code a row, so that millions of answers st
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -218,12 +217,3 @@ def _n_options(answers: Iterable[str]) -> float:
     pairs = {_PAIRS.get(name) for name in names}
     closed = all(map(letter_of, names)) or (len(pairs) == 1 and None not in pairs)
     return float(len(names)) if closed else np.nan
-
-
-def prediction_files(folder: Path) -> list[Path]:
-    """The prediction shards of a run folder, in name order; empty when the folder is no run."""
-    single = folder / "predictions.parquet"
-    if single.is_file():
-        return [single]
-    shards = folder / "predictions"
-    return sorted(shards.rglob("*.parquet")) if shards.is_dir() else []

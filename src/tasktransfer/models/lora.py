@@ -11,16 +11,14 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasktransfer.errors import InputError, SettingsError, closest
 
 if TYPE_CHECKING:
-    from tasktransfer.models.saved_adapters import AdapterFile
     from tasktransfer.models.vlm import Vlm
 
-__all__ = ["Targets", "adapter_targets", "lora", "saved_lora"]
+__all__ = ["Targets", "adapter_targets", "lora", "require_wrapped", "unwrap", "without_foreign_warnings"]
 
 
 class Targets(NamedTuple):
@@ -137,29 +135,8 @@ def lora(
         wrapped = get_peft_model(vlm.model, config, autocast_adapter_dtype=True)
     config.base_model_name_or_path = name  # get_peft_model puts the path of the weights there
     try:
-        _require_wrapped(wrapped, targets.n)
+        require_wrapped(wrapped, targets.n)
         yield wrapped
-    finally:
-        unwrap(vlm, wrapped)
-
-
-@contextmanager
-def saved_lora(vlm: Vlm, folder: Path) -> Iterator[AdapterFile]:
-    """Attach a saved adapter for the time of the block: ours, or the plain PEFT folder of any trainer."""
-    from peft import PeftModel, set_peft_model_state_dict
-
-    from tasktransfer.models.saved_adapters import read_adapter
-
-    found = read_adapter(folder, vlm)
-    with without_foreign_warnings():
-        wrapped = PeftModel(vlm.model, found.config, autocast_adapter_dtype=True)
-    try:
-        _require_wrapped(wrapped, found.n)
-        told = set_peft_model_state_dict(wrapped, found.weights)
-        if told.unexpected_keys:
-            raise InputError(f"{folder}: no place was found for {told.unexpected_keys[0]}")
-        wrapped.eval().requires_grad_(False)
-        yield found
     finally:
         unwrap(vlm, wrapped)
 
@@ -172,7 +149,8 @@ def without_foreign_warnings() -> Iterator[None]:
         yield
 
 
-def _require_wrapped(wrapped: Any, n_wanted: int) -> None:
+def require_wrapped(wrapped: Any, n_wanted: int) -> None:
+    """Raise where an adapter wraps more or fewer maps than it is to."""
     n_wrapped = sum("lora_A" in name and name.endswith("weight") for name, _ in wrapped.named_parameters())
     if n_wrapped != n_wanted:
         raise InputError(f"the adapter wrapped {n_wrapped} maps, {n_wanted} were expected")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from tasktransfer.analysis.decomposition import decompose
+from tasktransfer.stats.expected_best import expected_best
 from tasktransfer.stats.shrinkage import even_scale
 
-__all__ = ["FEWEST", "MEASURES", "Judge", "expected_best"]
+__all__ = ["FEWEST", "MEASURES", "Judge"]
 
 FEWEST = 4  # held-out cells of a target to rank
 MEASURES = (
@@ -82,17 +81,6 @@ class Judge:
             measured = self.pgf[rows, column]
             found.append(measured.max() - expected_best(values[rows, column], measured, k))
         return float(np.mean(found)) if found else np.nan
-
-
-def expected_best(values: np.ndarray, measured: np.ndarray, k: int) -> float:
-    """Best measured value among the k ranked first, expected over a random order of those ranked alike."""
-    edge = np.sort(values)[-k]
-    sure, tied = measured[values > edge], np.sort(measured[values == edge])
-    least = sure.max() if len(sure) else -np.inf
-    n_drawn, n_tied = k - len(sure), len(tied)
-    # the best of n_drawn of the tied is number m (from 1) with probability C(m - 1, d - 1) / C(n, d)
-    ways = np.array([math.comb(m, n_drawn - 1) for m in range(n_tied)], dtype=float)
-    return float(np.sum(ways / ways.sum() * np.maximum(tied, least)))
 
 
 def _correlation(kind: str, first: np.ndarray, second: np.ndarray) -> float:

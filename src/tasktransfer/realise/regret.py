@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasktransfer.predict.scores import expected_best
+from tasktransfer.stats.expected_best import expected_best
 
 __all__ = ["regret_table"]
 

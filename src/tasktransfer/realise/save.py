@@ -8,11 +8,11 @@ import pandas as pd
 
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.summary import versions
-from tasktransfer.drawing.style import save_figure
+from tasktransfer.drawing.style import save_figure, svg_of
 from tasktransfer.files import MARKER, output_folder, write_json
 from tasktransfer.realise.figure import draw_realised
 from tasktransfer.realise.judgement import Outcome
-from tasktransfer.realise.words import realised_lines
+from tasktransfer.realise.words import realised_lines, realised_section
 from tasktransfer.recommendation.methods import BASELINES
 from tasktransfer.report.page.page import render_report
 from tasktransfer.run_folder import RunFacts
@@ -42,8 +42,10 @@ def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path, run:
         for name, table in _tables(outcome).items():
             write_csv(table, made / f"{name}.csv")
         (made / "figures").mkdir()
-        save_figure(draw_realised(outcome.judgement.realised, BASELINES), made / "figures" / "realised")
-        (made / "report.html").write_text(render_report(analysis, outcome, run=run), encoding="utf-8")
+        figure = draw_realised(outcome.judgement.realised, BASELINES)
+        save_figure(figure, made / "figures" / "realised")
+        section = realised_section(outcome, svg_of(figure, "realised", "Gain of each method on each target"))
+        (made / "report.html").write_text(render_report(analysis, [section], run=run), encoding="utf-8")
         told = {
             "findings": realised_lines(outcome),
             "notes": outcome.notes,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tasktransfer.drawing.labels import label_of, printable
+from tasktransfer.drawing.numbers import estimate, percent, signed
 from tasktransfer.realise.judgement import Outcome
 
-__all__ = ["interval_told", "number_told", "realised_tables"]
+__all__ = ["named_estimate", "realised_tables"]
 
 
 def realised_tables(outcome: Outcome) -> list[dict[str, Any]]:
@@ -30,12 +29,12 @@ def _method_table(outcome: Outcome) -> dict[str, Any]:
             (
                 row.method,
                 str(row.n_targets),
-                number_told(row.gain),
-                number_told(row.over_direct),
+                signed(row.gain, 1, scale=100),
+                signed(row.over_direct, 1, scale=100),
                 _counts(row, "direct"),
-                number_told(row.over_random),
+                signed(row.over_random, 1, scale=100),
                 _counts(row, "random"),
-                number_told(row.elsewhere),
+                signed(row.elsewhere, 1, scale=100),
                 f"{100 * row.regret:.1f}",
             )
             for row in outcome.judgement.methods.itertuples()
@@ -61,20 +60,16 @@ def _more_of_methods(outcome: Outcome) -> dict[str, Any]:
         "rows": [
             (
                 row.method,
-                number_told(row.predicted, 1, 2),
-                number_told(row.pgf, 1, 2),
-                f"{_percent(row.held)} / {_percent(row.held_with_error)}",
-                number_told(row.worst),
-                number_told(row.on_sources),
-                *((number_told(row.protected), number_told(row.unprotected)) if protects else ()),
+                signed(row.predicted),
+                signed(row.pgf),
+                f"{percent(row.held)} / {percent(row.held_with_error)}",
+                signed(row.worst, 1, scale=100),
+                signed(row.on_sources, 1, scale=100),
+                *(signed(getattr(row, name), 1, scale=100) for name in ("protected", "unprotected") if protects),
             )
             for row in methods.itertuples()
         ],
     }  # fmt: skip
-
-
-def _percent(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.0%}"
 
 
 def _target_tables(outcome: Outcome) -> list[dict[str, Any]]:
@@ -91,14 +86,14 @@ def _target_tables(outcome: Outcome) -> list[dict[str, Any]]:
                     (
                         row.method,
                         printable(row.items, 200),
-                        interval_told(row, "predicted", 1, 2),
-                        interval_told(row, "pgf", 1, 2),
-                        interval_told(row, "gain"),
-                        interval_told(row, "over_direct"),
-                        interval_told(row, "over_random"),
-                        interval_told(row, "elsewhere"),
-                        f"{label_of(row.worst_task)} {interval_told(row, 'worst')}" if row.worst_task else "–",
-                        interval_told(row, "on_sources"),
+                        named_estimate(row, "predicted", digits=2),
+                        named_estimate(row, "pgf", digits=2),
+                        _points(row, "gain"),
+                        _points(row, "over_direct"),
+                        _points(row, "over_random"),
+                        _points(row, "elsewhere"),
+                        f"{label_of(row.worst_task)} {_points(row, 'worst')}" if row.worst_task else "–",
+                        _points(row, "on_sources"),
                     )
                     for row in rows.itertuples()
                 ],
@@ -120,8 +115,8 @@ def _merge_tables(outcome: Outcome) -> list[dict[str, Any]]:
                     row.how,
                     str(row.n_mixtures),
                     str(row.n_pairs),
-                    interval_told(row, "raw", 1, 2),
-                    interval_told(row, "within_target", 1, 2),
+                    named_estimate(row, "raw", digits=2),
+                    named_estimate(row, "within_target", digits=2),
                 )
                 for row in outcome.agreement.itertuples()
             ],
@@ -129,15 +124,12 @@ def _merge_tables(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def interval_told(row: Any, name: str, scale: float = 100.0, digits: int = 1) -> str:
-    """A value of a row with its interval, in points where nothing else is said."""
-    mean, low, high = (scale * getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
-    if np.isnan(mean):
-        return "–"
-    ends = "" if np.isnan(low) else f" [{low:+.{digits}f}, {high:+.{digits}f}]"
-    return f"{mean:+.{digits}f}{ends}".replace("-", "−")
+def named_estimate(row: Any, name: str, *, digits: int = 1, scale: float = 1.0) -> str:
+    """A value of a row with its interval."""
+    mean, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
+    return estimate(mean, low, high, digits, scale=scale)
 
 
-def number_told(value: float, scale: float = 100.0, digits: int = 1) -> str:
-    """A signed number, in points where nothing else is said."""
-    return "–" if np.isnan(value) else f"{scale * value:+.{digits}f}".replace("-", "−")
+def _points(row: Any, name: str) -> str:
+    """The same in accuracy points."""
+    return named_estimate(row, name, scale=100)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import io
-import re
+from importlib import resources
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from tasktransfer.drawing.labels import printable
-from tasktransfer.realise.figure import draw_realised
-from tasktransfer.realise.headlines import headlines
+from tasktransfer.drawing.numbers import percent, points, signed
+from tasktransfer.realise.headlines import headlines, realised_finding
 from tasktransfer.realise.judgement import Outcome
-from tasktransfer.realise.tables import interval_told, number_told, realised_tables
-from tasktransfer.recommendation.methods import BASELINES
+from tasktransfer.realise.tables import named_estimate, realised_tables
+from tasktransfer.report.page.page import Section, render_template
 
-__all__ = ["realised_lines", "realised_words"]
+__all__ = ["realised_lines", "realised_section", "realised_words"]
+
+
+def realised_section(outcome: Outcome, picture: str) -> Section:
+    """The section of the report; `picture` is the SVG of `tasktransfer.realise.figure.draw_realised`."""
+    template = resources.files("tasktransfer.realise").joinpath("section.html.j2").read_text(encoding="utf-8")
+    body = render_template(template, figure=Markup(picture), **realised_words(outcome))
+    return Section("realised", "Recommended and realised", body, realised_finding(outcome))
 
 
 def realised_words(outcome: Outcome) -> dict[str, Any]:
-    """What the template sets."""
+    """What the section's template sets."""
     first = headlines(outcome)
     return {
         "headlines": first,
         "lines": realised_lines(outcome)[len(first) :],
-        "figure": Markup(_svg(outcome.judgement.realised)),
         "tables": realised_tables(outcome),
         "notes": [printable(note, 400) for note in outcome.notes],
         "confidence": f"{100 * outcome.confidence:g}%",
@@ -47,7 +51,7 @@ def realised_lines(outcome: Outcome) -> list[str]:
         _regret(targets, "_other", "those without the target’s own data"),
     ]
     for row in outcome.agreement.itertuples():
-        raw, within = (interval_told(row, name, 1, 2) for name in ("raw", "within_target"))
+        raw, within = (named_estimate(row, name, digits=2) for name in ("raw", "within_target"))
         lines.append(
             f"Merging ({row.how}) orders {row.n_pairs} pairs of mixture and target as training does: rank "
             f"correlation {raw}, within targets {within}."
@@ -59,24 +63,22 @@ def realised_lines(outcome: Outcome) -> list[str]:
 
 def _against(row: Any) -> str:
     """One method against direct finetuning and random mixtures."""
-    told = f"{row.method}: gains {_points(row.gain)} on average over {_targets(row.n_targets)}"
+    told = f"{row.method}: gains {points(row.gain)} on average over {_targets(row.n_targets)}"
     if row.n_pgf:
-        predicted, realised = (number_told(value, 1, 2) for value in (row.predicted, row.pgf))
+        predicted, realised = (signed(value) for value in (row.predicted, row.pgf))
         told += f" (predicted PGF {predicted}, realised {realised})"
     for name in ("direct", "random"):
         over = getattr(row, f"over_{name}")
         if np.isnan(over) or row.method.startswith(name):
             continue
         better, worse, n = (getattr(row, f"{what}_{name}") for what in ("better_than", "worse_than", "n_over"))
-        told += (
-            f"; {_points(over, signed=True)} against {name}, surely better on {better}, worse on {worse} of {n}"
-        )
+        told += f"; {points(over, sign=True)} against {name}, surely better on {better}, worse on {worse} of {n}"
     told += "."
     if not np.isnan(row.elsewhere):
-        told += f" Tasks that it was not trained on: {_points(row.elsewhere, signed=True)} on average."
+        told += f" Tasks that it was not trained on: {points(row.elsewhere, sign=True)} on average."
     if not np.isnan(row.protected):
-        told += f" Protected tasks {_points(row.protected, signed=True)}"
-        told += f", the others {_points(row.unprotected, signed=True)}." if not np.isnan(row.unprotected) else "."
+        told += f" Protected tasks {points(row.protected, sign=True)}"
+        told += f", the others {points(row.unprotected, sign=True)}." if not np.isnan(row.unprotected) else "."
     return told
 
 
@@ -99,9 +101,9 @@ def _regret(targets: pd.DataFrame, end: str, among: str) -> str:
     n = int(first.notna().sum())
     if not n:
         return ""
-    three = f", trying the three highest {_points(third.mean())}" if third.notna().any() else ""
+    three = f", trying the three highest {points(third.mean())}" if third.notna().any() else ""
     return (
-        f"Among {among}, taking the one of the highest prediction costs {_points(first.mean())} against the "
+        f"Among {among}, taking the one of the highest prediction costs {points(first.mean())} against the "
         f"best{three} (means over {_targets(n)}; the best of noisy values is too good, so this is too large)."
     )
 
@@ -112,22 +114,4 @@ def _targets(number: int) -> str:
 
 def _share(truths: pd.Series) -> str:
     """Share of those known."""
-    known = truths.dropna().astype(float)
-    return f"{known.mean():.0%}" if len(known) else "–"
-
-
-def _points(value: float, *, signed: bool = False) -> str:
-    if np.isnan(value):
-        return "unknown"
-    return (f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}").replace("-", "−") + " points"
-
-
-def _svg(realised: pd.DataFrame) -> str:
-    """The figure as an element of the page, the same bytes each time."""
-    text = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "tasktransfer", "svg.fonttype": "path"}):
-        figure = draw_realised(realised, BASELINES)
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    body = text.getvalue()
-    body = re.sub(r"<metadata>.*?</metadata>", "", body[body.index("<svg") :], flags=re.DOTALL)
-    return body.replace("<svg ", '<svg role="img" aria-label="Gain of each method on each target" ', 1)
+    return percent(float(truths.dropna().astype(float).mean()))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasktransfer.analysis.summary import versions
 from tasktransfer.drawing.labels import printable
+from tasktransfer.drawing.numbers import number
 from tasktransfer.files import output_folder, write_json
 from tasktransfer.recommendation.recommend import Recommendation, study_fragment
 from tasktransfer.recommendation.words import PROBABLE
@@ -35,9 +36,9 @@ def recommendation_lines(recommendation: Recommendation) -> Iterator[str]:
     for row in shown.itertuples():
         weak = f"  ({row.weakened_by})" if row.weakened_by else ""
         yield (
-            f"{row.items:>7}  {printable(row.source):<28} {printable(row.target):<28} {_number(row.pgf):>6} "
-            f"{_interval(row.low, row.high):>16} {_number(row.shrunken):>8} "
-            f"{_number(row.q_helps, sign=False):>6}  {row.verdict}{weak}"
+            f"{row.items:>7}  {printable(row.source):<28} {printable(row.target):<28} {number(row.pgf):>6} "
+            f"{_interval(row.low, row.high):>16} {number(row.shrunken):>8} "
+            f"{number(row.q_helps, '.3f'):>6}  {row.verdict}{weak}"
         )
     yield "shrunken: PGF as far as its error lets it be believed; q: false discovery rate of 'it helps'"
     yield ""
@@ -45,8 +46,8 @@ def recommendation_lines(recommendation: Recommendation) -> Iterator[str]:
     tasks = _notable(recommendation.expected)
     for row in tasks.itertuples():
         yield (
-            f"{printable(row.task):<28} {row.role:<10} {_number(row.pgf):>8} {_interval(row.low, row.high):>16}  "
-            f"{_number(row.p_harm, sign=False)}"
+            f"{printable(row.task):<28} {row.role:<10} {number(row.pgf):>8} {_interval(row.low, row.high):>16}  "
+            f"{number(row.p_harm, '.3f')}"
         )
     if left := int((recommendation.expected["task"] != "").sum()) - len(tasks):
         yield f"{left} more {'task' if left == 1 else 'tasks'} with smaller effects; --out writes all of them"
@@ -64,10 +65,6 @@ def _notable(expected: pd.DataFrame) -> pd.DataFrame:
     room = _TASKS - (len(tasks) - len(others))
     kept = (others["p_harm"] >= PROBABLE) | (np.arange(len(others)) < room)
     return pd.concat([tasks[tasks["role"] == role] for role in ("target", "protected")] + [others[kept]])
-
-
-def _number(value: float, *, sign: bool = True) -> str:
-    return "–" if np.isnan(value) else f"{value:+.2f}" if sign else f"{value:.3f}"
 
 
 def _interval(low: float, high: float) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.comparison import Comparison
 from tasktransfer.analysis.summary import versions
 from tasktransfer.drawing.labels import printable
+from tasktransfer.drawing.numbers import number, percent
 from tasktransfer.files import MARKER, output_folder, write_json
 from tasktransfer.tables import write_csv
 
@@ -21,38 +21,30 @@ __all__ = ["comparison_lines", "save_comparison"]
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
     """Tell a comparison in sentences, one paragraph per pair of models."""
     for pair in comparison.agreement.to_dict("records"):
+        shown = {name: number(value, ".2f") for name, value in pair.items() if isinstance(value, float)}
         names = f"A {printable(pair['model_a'])} against B {printable(pair['model_b'])}"
         yield f"{names}, {pair['n_cells']} cells between tasks"
         yield (
             f"  PGF B − A: mean {pair['mean_difference']:+.3f}, mean absolute "
-            f"{pair['mean_absolute_difference']:.3f}; signs agree in {_share(pair['sign_agreement'])}"
+            f"{pair['mean_absolute_difference']:.3f}; signs agree in {percent(pair['sign_agreement'])}"
         )
         yield (
-            f"  rank correlation: all cells {_number(pair['spearman_cells'])}, sources within targets "
-            f"{_number(pair['spearman_sources'])}, interaction {_number(pair['spearman_interaction'])}"
+            f"  rank correlation: all cells {shown['spearman_cells']}, sources within targets "
+            f"{shown['spearman_sources']}, interaction {shown['spearman_interaction']}"
         )
         yield (
-            f"  source effects {_number(pair['spearman_source_effect'])}, target effects "
-            f"{_number(pair['spearman_target_effect'])}"
+            f"  source effects {shown['spearman_source_effect']}, target effects {shown['spearman_target_effect']}"
         )
         yield (
-            f"  shared (Jaccard): edges {_number(pair['edge_overlap'])}, largest cliques "
-            f"{_number(pair['positive_clique_overlap'])} positive, {_number(pair['negative_clique_overlap'])} "
-            f"negative; donors {_number(pair['donor_overlap'])}, pirates {_number(pair['pirate_overlap'])}, "
-            f"sponges {_number(pair['sponge_overlap'])}, sieves {_number(pair['sieve_overlap'])}"
+            f"  shared (Jaccard): edges {shown['edge_overlap']}, largest cliques "
+            f"{shown['positive_clique_overlap']} positive, {shown['negative_clique_overlap']} "
+            f"negative; donors {shown['donor_overlap']}, pirates {shown['pirate_overlap']}, "
+            f"sponges {shown['sponge_overlap']}, sieves {shown['sieve_overlap']}"
         )
     yield (
         "The correlation over all cells is high wherever targets differ in how easily they rise; what speaks of "
         "sources is the one within targets and on the interaction."
     )
-
-
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2f}"
-
-
-def _share(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.0%}"
 
 
 def save_comparison(comparison: Comparison, folder: Path) -> None:

@@ -8,7 +8,7 @@ from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.graph import transfer_graph, write_graphml
 from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.files import MARKER, output_folder, write_json
-from tasktransfer.report.figures.write import write_figures
+from tasktransfer.report.figures.write import EMBEDDED, draw_figures
 from tasktransfer.report.findings.find import find_findings
 from tasktransfer.report.page.page import render_report
 from tasktransfer.run_folder import RunFacts
@@ -62,8 +62,14 @@ def save_analysis(analysis: Analysis, folder: str | Path, run: RunFacts | None =
         tasks = {model: tasks_of(analysis.transfers, model) for model in analysis.models}
         write_graphml(transfer_graph(analysis.edges, tasks), made / "graph.graphml")
         (made / "figures").mkdir()
-        figures = write_figures(analysis, made / "figures")
-        (made / "report.html").write_text(render_report(analysis, run=run), encoding="utf-8")
+        figures, pictures = [], {}
+        for drawn in draw_figures(analysis):
+            drawn.save(made / "figures")
+            figures.append(drawn.name)
+            if drawn.name in EMBEDDED:
+                pictures[drawn.name] = drawn.svg()
+        page = render_report(analysis, run=run, pictures=pictures)
+        (made / "report.html").write_text(page, encoding="utf-8")
         summary = {
             "findings": [finding._asdict() for finding in find_findings(analysis, run)],
             **analysis.summary,

@@ -1,25 +1,18 @@
-"""Similarity of adapters in tables, words and one figure a model, and held against PGF where there are results."""
+"""Adapters compared by what they add to the weights, and with PGF where there are results."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.decomposition import decompose
 from tasktransfer.analysis.measure import measure
 from tasktransfer.analysis.pgf import matrix, models_of
-from tasktransfer.analysis.summary import versions
-from tasktransfer.drawing.labels import printable
 from tasktransfer.errors import InputError, quoted
-from tasktransfer.files import MARKER, output_folder, slug, write_json
-from tasktransfer.importers.inputs import read_accuracies, split_name
-from tasktransfer.similarity.adapters import Adapter, layer_factors, read_adapter, run_adapters
+from tasktransfer.importers.inputs import read_accuracies
+from tasktransfer.similarity.adapters import Adapter, layer_factors
 from tasktransfer.similarity.cosines import (
     Agreement,
     Products,
@@ -30,9 +23,8 @@ from tasktransfer.similarity.cosines import (
     source_pairs,
     update_products,
 )
-from tasktransfer.tables import write_csv
 
-__all__ = ["Similarity", "measure_similarity", "named_adapters", "save_similarity", "similarity_lines"]
+__all__ = ["Similarity", "measure_similarity"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +38,7 @@ class Similarity:
     contrast: Mapping[str, float]
     transfer: pd.DataFrame | None  # PGF, rows sources, columns targets
     agreement: Mapping[str, Agreement]  # on raw PGF and on its interaction part
+    beside: tuple[str, ...] = ()  # what else some adapters hold, which is not compared
 
     @property
     def sources(self) -> list[str]:
@@ -60,36 +53,10 @@ class Similarity:
         return square.loc[self.sources, self.sources]
 
 
-def named_adapters(inputs: Sequence[str]) -> list[Adapter]:
-    """Adapters of a run folder, or of folders ``SOURCE=path`` or ``SOURCE/SEED=path``.
-
-    Raises
-    ------
-    InputError
-        A folder holds no adapter, one name is given twice, or there is but one adapter.
-    """
-    found: list[Adapter] = []
-    for text in inputs:
-        name, path = split_name(text)
-        if (path / "cells").is_dir():
-            own = run_adapters(path)
-            found += [replace(adapter, model=name) for adapter in own] if name else own
-            continue
-        source, _, seed = (name or path.resolve().name).partition("/")
-        found.append(read_adapter(path, source=source, seed=seed))
-    keys = [(adapter.model, adapter.kind, adapter.source, adapter.seed) for adapter in found]
-    twice = [adapter.name for adapter, key in zip(found, keys, strict=True) if keys.count(key) > 1]
-    if twice:
-        raise InputError(f"{quoted(dict.fromkeys(twice))} is given twice; SOURCE/SEED=path tells seeds apart")
-    if len(found) < 2:
-        raise InputError("one adapter is like itself; name at least two, SOURCE=path or SOURCE/SEED=path each")
-    return found
-
-
 def measure_similarity(
     adapters: Sequence[Adapter], results: str | None = None, *, seed: int = 0
 ) -> list[Similarity]:
-    """Compare the adapters of each model, and hold them against the PGF of `results`, any input of ``analyze``."""
+    """Compare the adapters of each model, and with the PGF of `results`, any input of ``analyze``."""
     transfers = measure(read_accuracies(results)).transfers if results is not None else None
     models = dict.fromkeys(adapter.model for adapter in adapters)
     if len(models) == len(adapters):
@@ -128,6 +95,7 @@ def _of_model(model: str, adapters: Sequence[Adapter], transfers: pd.DataFrame |
         contrast=seed_contrast(own),
         transfer=transfer,
         agreement=agreement,
+        beside=tuple(dict.fromkeys(name for adapter in order for name in adapter.peft.beside)),
     )
 
 
@@ -148,69 +116,11 @@ def _adapters_table(adapters: Sequence[Adapter], products: Products) -> pd.DataF
             a.kind,
             a.source,
             a.seed,
-            max(a.places[layer, "A"][1][0] for layer in a.scales),
-            len(a.scales),
-            a.beside,
+            max(map(a.peft.rank, a.maps)),
+            len(a.maps),
+            len(a.peft.beside),
             norm,
         )
         for a, norm in zip(adapters, products.norms, strict=True)
     ]
     return pd.DataFrame(rows, columns=["kind", "source", "seed", "rank", "layers", "beside", "norm"])
-
-
-def similarity_lines(found: Sequence[Similarity]) -> Iterator[str]:
-    """Tell each model in sentences."""
-    for one in found:
-        rows, contrast = one.adapters, one.contrast
-        head = f"{printable(one.model)}: " if one.model else ""
-        yield (
-            f"{head}{len(rows)} adapters, {len(one.sources)} sources, {rows['seed'].nunique()} seeds, "
-            f"{one.layers['layer'].nunique()} layers"
-        )
-        if zero := [f"{r.source}/{r.seed}".removesuffix("/") for r in rows.itertuples() if r.norm == 0]:
-            yield f"  {quoted(zero)} adds nothing to the weights and is left out"
-        if beside := int((rows["beside"] > 0).sum()):
-            yield f"  {beside} adapters hold other trained weights too; only their LoRA factors are compared"
-        if len(set(rows["layers"])) > 1:
-            yield "  adapters of other layers are compared over all: where one has no factors its update is zero"
-        yield (
-            f"  cosine of updates: different sources {_told(contrast['between'])}; one source under other seeds "
-            f"{_told(contrast['within'])}; different sources of one seed {_told(contrast['between_same_seed'])}"
-        )
-        if not np.isnan(contrast["recognised"]):
-            yield f"  {contrast['recognised']:.0%} of the sources are more like themselves than like any other"
-        for on, agreement in one.agreement.items():
-            yield (
-                f"  rank correlation with {'PGF' if on == 'raw' else 'the interaction part of PGF'}: "
-                f"{_told(agreement.spearman)}, p = {_told(agreement.p_value, '.4f')}, {agreement.n_cells} cells "
-                f"({agreement.n_relabellings:,} relabellings of the sources)"
-            )
-
-
-def _told(value: float, form: str = "+.3f") -> str:
-    return "–" if np.isnan(value) else f"{value:{form}}"
-
-
-def save_similarity(found: Sequence[Similarity], folder: Path) -> None:
-    """Write the tables, a matrix and a figure a model, and ``summary.json`` last."""
-    from tasktransfer.drawing.style import save_figure
-    from tasktransfer.similarity.figure import draw_similarity
-
-    if (folder / "cells").is_dir():
-        raise InputError(f"{os.fspath(folder)}: is a run folder; choose another --out, such as a folder within it")
-    with output_folder(folder) as made:
-        for name in ("adapters", "pairs", "layers"):
-            parts = [getattr(one, name).assign(model=one.model) for one in found]
-            table = pd.concat(parts, ignore_index=True)
-            write_csv(table[["model", *table.columns.drop("model")]], made / f"{name}.csv")
-        (made / "figures").mkdir()
-        for position, one in enumerate(found, start=1):
-            name = f"similarity_{position}_{slug(one.model or 'adapters')}"
-            write_csv(one.matrix.rename_axis("source").reset_index(), made / f"{name}.csv")
-            write_csv(one.matrix.rename_axis("source").reset_index(), made / "figures" / f"{name}.csv")
-            save_figure(draw_similarity(one.matrix, one.layers, one.transfer), made / "figures" / name)
-        told: list[dict[str, Any]] = [
-            {"model": one.model, **one.contrast, "agreement": {on: a._asdict() for on, a in one.agreement.items()}}
-            for one in found
-        ]
-        write_json(made / MARKER, {"models": told, "versions": versions()})

@@ -214,8 +214,7 @@ class Workshop:
     def _adapted(self, vlm: Vlm, cell: Cell) -> Any:
         """The model with the saved weights of a cell, for the time of a block."""
         from tasktransfer.models.decoder import whole_decoder
-        from tasktransfer.models.lora import saved_lora
-        from tasktransfer.models.saved_adapters import check_adapter
+        from tasktransfer.models.saved_adapters import check_adapter, saved_lora
 
         if cell.adapter is not None:
             check_adapter(vlm, Path(cell.adapter.place))

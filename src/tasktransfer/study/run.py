@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tasktransfer.errors import InputError, OutputError, SettingsError
 from tasktransfer.files import write_json, write_text
 from tasktransfer.peft_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from tasktransfer.run_folder import CHECKS
 from tasktransfer.study.checks import Check, check_training, checks_csv, unhelped
 from tasktransfer.study.do_job import Job, Outcome, Workshop
 from tasktransfer.study.engines.processes import do_here, do_in_processes
@@ -280,7 +281,7 @@ def _tell_changes(store: Store, plan: Plan, progress: Progress, changed: Sequenc
 
 def _joined(plan: Plan, store: Store, progress: Progress) -> RunResult:
     checks = check_training(plan, store)
-    write_text(store.root / "trained.csv", checks_csv(checks))
+    write_text(store.root / CHECKS, checks_csv(checks))
     table = store.write_predictions(plan)
     for sentence in unhelped(checks):
         progress.tell(sentence)

@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from tasktransfer import run_folder
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.files import PARTIAL, file_digest, refusing_to_write, slug, write_json, write_text, written_whole
 from tasktransfer.study.item_sets import ItemSet
@@ -111,7 +112,7 @@ class Store:
 
     def _told(self) -> tuple[Study, dict[str, str], dict[str, str]]:
         """The study, and the digests of its models and adapters."""
-        path = self.root / "study.json"
+        path = self.root / run_folder.STUDY
         told = _json(path)
         if told is None:
             raise InputError(
@@ -130,7 +131,7 @@ class Store:
 
     def changed_keys(self, plan: Plan) -> list[str]:
         """The keys of the study that differ from the one last run here; empty where there was none."""
-        told = _json(self.root / "study.json")
+        told = _json(self.root / run_folder.STUDY)
         if told is None:
             return []
         old = told.get("study")
@@ -152,7 +153,7 @@ class Store:
             "adapter_digests": {cell.adapter.place: cell.adapter.digest for cell in plan.cells if cell.adapter},
             "set": list(overrides),
         }
-        write_json(self.root / "study.json", told)
+        write_json(self.root / run_folder.STUDY, told)
         return old != text.encode()
 
     def sweep(self) -> None:
@@ -309,8 +310,8 @@ class Store:
                         part = part.append_column("cluster", clusters)
                     parts.append(part)
         table = pa.concat_tables(parts) if parts else PREDICTIONS.empty_table()
-        write_table(table.combine_chunks(), self.root / "predictions.parquet")
-        write_json(self.root / "cells.json", [cell.key for cell in plan.unique_cells])
+        write_table(table.combine_chunks(), self.root / run_folder.PREDICTIONS)
+        write_json(self.root / run_folder.CELLS, [cell.key for cell in plan.unique_cells])
         return table
 
 

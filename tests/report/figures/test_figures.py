@@ -441,7 +441,7 @@ def test_drawing_nothing_is_an_error_that_says_why() -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_figures(analyze(accuracies("ab", "ab")), tmp_path / "file" / "figures")
 
 

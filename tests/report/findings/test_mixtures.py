@@ -12,10 +12,10 @@ import pytest
 from tasktransfer.analysis.analyze import analyze
 from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.report.findings.find import find_findings
-from tasktransfer.report.findings.mixtures import mixture_table
+from tasktransfer.report.findings.mixtures import mixture_rows
 from tasktransfer.report.page.page import render_report
 from tasktransfer.report.save import save_analysis
-from tasktransfer.run_folder import RunFacts, read_run_facts
+from tasktransfer.run_folder import RunFacts, RunFolder
 from tests.studies import random_counts
 
 MADE_OF = {"halves <b>": {"t0": 128, "t1": 64}, "merge-cat: halves <b>": {"t0": 2 / 3, "t1": 1 / 3}}
@@ -46,14 +46,12 @@ def test_a_mixture_has_its_finding_and_its_rows(mixed):
     assert found.text.startswith("Mixture halves <b>: highest PGF +0.85 [")
     assert "on t0, which is in it, surely helps 1 (t0) and harms 1 (t1) of 3 targets" in found.text
     assert found.text.endswith("surely helps 0 and harms 0 of 3 targets.")
-    rows = mixture_table(mixed, run)
-    assert [row["target"] for row in rows[:3]] == ["t0 (in it)", "t1 (in it)", "t2"]
-    assert rows[0] | {"interval": ""} == {
-        "model": "m", "mixture": "halves <b>", "made_of": "t0 128, t1 64", "target": "t0 (in it)", "gain": "+51.0",
-        "pgf": "+0.85", "interval": "", "verdict": "positive", "seeds": "3",
-    }  # fmt: skip
+    rows = mixture_rows(mixed, run)
+    assert [row[3] for row in rows[:3]] == ["t0 (in it)", "t1 (in it)", "t2"]
+    assert rows[0][:6] == ("m", "halves <b>", "t0 128, t1 64", "t0 (in it)", "+51.0", "+0.85")
+    assert rows[0][7:] == ("positive", "3")
     # without the folder of the run it is not known what is in a mixture
-    assert {row["made_of"] for row in mixture_table(mixed, RunFacts())} == {"–"}
+    assert {row[2] for row in mixture_rows(mixed, RunFacts())} == {"–"}
 
 
 def test_the_page_has_a_section_of_mixtures_only_where_there_are_any(mixed):
@@ -90,7 +88,7 @@ def test_cells_that_say_nothing_about_transfer_are_on_the_page(mixed, tmp_path):
     trained.to_csv(tmp_path / "trained.csv", index=False)
     study = {"mixtures": {"a": {"t0": 4}}, "merges": {"b": {"of": {"t1": 1.0}, "how": "linear", "density": 0.5}}}
     (tmp_path / "study.json").write_text(json.dumps({"study": study}))
-    run = read_run_facts(tmp_path)
+    run = RunFolder(tmp_path).facts()
     assert run.made_of == {"a": {"t0": 4}, "merge-linear: b": {"t1": 1.0}}
     found = {f.title: f for f in find_findings(mixed, run)}["3 of 4 trained cells say nothing about transfer"]
     assert found.text == "Loss did not fall: t1 (seed 0), t2 (seed 0); no self-transfer: t1 (seed 1)."
@@ -101,6 +99,6 @@ def test_cells_that_say_nothing_about_transfer_are_on_the_page(mixed, tmp_path):
 
 
 def test_a_folder_that_tells_nothing_adds_nothing(mixed, tmp_path):
-    assert read_run_facts(tmp_path) == RunFacts()
+    assert RunFolder(tmp_path).facts() == RunFacts()
     assert find_findings(mixed, RunFacts()) == find_findings(mixed)
     assert not np.any(["say nothing about transfer" in f.title for f in find_findings(mixed)])

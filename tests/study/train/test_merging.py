@@ -94,9 +94,9 @@ def test_pruned_merges_are_neither_nothing_nor_the_sum(vlm, adapters, how):
 @pytest.mark.parametrize("how", ["linear", "cat"])
 def test_one_adapter_of_weight_one_answers_as_itself(vlm, adapters, how):
     from tasktransfer.models.answering import option_likelihoods
-    from tasktransfer.models.lora import saved_lora
     from tasktransfer.models.merging import merged_lora
     from tasktransfer.models.prompts import encode
+    from tasktransfer.models.saved_adapters import saved_lora
     from tests.models.tiny import colour_items
 
     prompts = encode(vlm, colour_items(6))
@@ -122,7 +122,7 @@ def test_what_cannot_be_merged(vlm, adapters, tmp_path):
     (other / "adapter_config.json").write_text(json.dumps(config | {"use_dora": True}))
     with pytest.raises(InputError, match="a DoRA adapter; plain LoRA can be merged"):
         merged(vlm, [adapters[0], other], WEIGHTS, "cat")
-    with pytest.raises(InputError, match="is no adapter folder"):
+    with pytest.raises(InputError, match="an adapter is a folder as PEFT saves it"):
         merged(vlm, [adapters[0], tmp_path], WEIGHTS, "cat")
 
 

@@ -30,7 +30,7 @@ __all__ = [
 
 FINETUNES = ("lowest finetune", "mean of finetunes", "highest finetune")
 MOST_LABELS = 20
-_PARTS = {"target": ("#56B4E9", ""), "source": ("#E69F00", "....."), "interaction": ("#E8E8E8", "/////")}
+_PARTS = {"target": ("#56B4E9", ""), "source": ("#E69F00", r"\\\\"), "interaction": ("#E8E8E8", "/////")}
 _CONTROL_MARKERS = ("o", "s", "^", "v", "P", "X")
 _CONTROL_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2")
 

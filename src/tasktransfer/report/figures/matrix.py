@@ -25,6 +25,7 @@ from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.drawing import heat_map as heat
 from tasktransfer.drawing import style as look
+from tasktransfer.drawing.numbers import signed
 
 __all__ = [
     "constant_answers_numbers",
@@ -176,7 +177,7 @@ def _diverging(cells: pd.DataFrame, value: str) -> heat.Scale:
     extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
     ends = extend[low < -limit - 1e-9, high > limit + 1e-9]
     cut = "" if ends == "neither" else f"; colours end at ±{limit:g}"
-    label = f"{_WORDS[value]}, {_signed(low)} to {_signed(high)}{cut}"
+    label = f"{_WORDS[value]}, {_near(low)} to {_near(high)}{cut}"
     return heat.Scale(look.DIVERGING, Normalize(-limit, limit), ends, label)
 
 
@@ -197,8 +198,9 @@ def _round_up(limit: float) -> float:
     return float(f"{math.ceil(limit / unit - 1e-9) * unit:.3g}")
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
+def _near(value: float) -> str:
+    """A value, 0.00 without a sign where it is next to nothing."""
+    return signed(value) if abs(value) >= 0.005 else "0.00"
 
 
 class _Layout(NamedTuple):

@@ -27,7 +27,7 @@ net_of_control              PGF less that of a control                          
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tasktransfer.analysis.analyze import Analysis
-from tasktransfer.drawing.style import save_figure
+from tasktransfer.drawing.style import save_figure, svg_of
 from tasktransfer.files import refusing_to_write, slug
 from tasktransfer.report.figures.aggregates import (
     draw_by_taxonomy,
@@ -67,12 +67,15 @@ from tasktransfer.report.figures.personas import draw_personas, personas_numbers
 from tasktransfer.tables import write_csv
 
 __all__ = [
+    "EMBEDDED",
+    "Drawn",
     "draw_by_taxonomy",
     "draw_ceiling_sensitivity",
     "draw_certainty",
     "draw_cliques",
     "draw_constant_answers",
     "draw_controls",
+    "draw_figures",
     "draw_matrix",
     "draw_net_of_control",
     "draw_personas",
@@ -83,12 +86,48 @@ __all__ = [
 ]
 
 
+# what the page shows as it is, since no control changes it, and what that says to who cannot see it
+EMBEDDED = {
+    "transferability_by_taxonomy": "Transferability by level and by granularity; the table holds the means",
+    "malleability_by_taxonomy": "Malleability by level and by granularity; the table holds the means",
+    "scale_trend": "The four aggregates over the models; the table holds the means",
+    "variance_split": "Shares of target, source and interaction; the table holds them",
+}
+
+
 class _Plan(NamedTuple):
     """A figure to be: its name, its numbers, its drawing."""
 
     name: str
     numbers: Callable[[Analysis], pd.DataFrame]
     draw: Callable[[Analysis], Figure]
+
+
+class Drawn(NamedTuple):
+    """A figure, drawn once for whoever shows it."""
+
+    name: str
+    numbers: pd.DataFrame
+    figure: Figure
+
+    def save(self, folder: Path) -> None:
+        """Write it as vector, as picture and as numbers."""
+        write_csv(self.numbers, folder / f"{self.name}.csv")
+        save_figure(self.figure, folder / self.name)
+
+    def svg(self) -> str:
+        """As an element of the page."""
+        return svg_of(self.figure, self.name, EMBEDDED[self.name])
+
+
+def draw_figures(analysis: Analysis, *, only: Collection[str] = ()) -> Iterator[Drawn]:
+    """Draw every figure that the data allow, or some by name, in the order of the module's table."""
+    for plan in _plans(analysis):
+        if only and plan.name not in only:
+            continue
+        numbers = plan.numbers(analysis)
+        if not numbers.empty:
+            yield Drawn(plan.name, numbers, plan.draw(analysis))
 
 
 def write_figures(analysis: Analysis, folder: Path) -> list[str]:
@@ -119,13 +158,9 @@ def write_figures(analysis: Analysis, folder: Path) -> list[str]:
     with refusing_to_write(folder):
         folder.mkdir(parents=True, exist_ok=True)
     names = []
-    for plan in _plans(analysis):
-        numbers = plan.numbers(analysis)
-        if numbers.empty:
-            continue
-        write_csv(numbers, folder / f"{plan.name}.csv")
-        save_figure(plan.draw(analysis), folder / plan.name)
-        names.append(plan.name)
+    for drawn in draw_figures(analysis):
+        drawn.save(folder)
+        names.append(drawn.name)
     return names
 
 

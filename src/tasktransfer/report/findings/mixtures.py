@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.drawing.labels import label_of, list_labels, printable
+from tasktransfer.drawing.numbers import UNKNOWN, interval, signed
 from tasktransfer.report.findings.finding import Finding
 from tasktransfer.run_folder import RunFacts
 
-__all__ = ["mixture_table", "mixtures"]
+__all__ = ["mixture_rows", "mixtures"]
 
 _TOLD = 6  # mixtures in the finding
 
@@ -54,9 +54,9 @@ def _strongest(cells: pd.DataFrame, parts: Mapping[str, float]) -> str:
     if known.empty:
         return "no PGF is defined"
     best = known.loc[known["pgf"].idxmax()]
-    interval = "" if np.isnan(best["low"]) else f" [{best['low']:+.2f}, {best['high']:+.2f}]"
+    ends = "" if np.isnan(best["low"]) else f" [{signed(best['low'])}, {signed(best['high'])}]"
     own = ", which is in it" if best["target"] in parts else ""
-    return f"highest PGF {best['pgf']:+.2f}{interval} on {label_of(best['target'])}{own}".replace("-", "−")
+    return f"highest PGF {signed(best['pgf'])}{ends} on {label_of(best['target'])}{own}"
 
 
 def _named(targets: pd.Series) -> str:
@@ -67,20 +67,20 @@ def _targets(number: int) -> str:
     return "1 target" if number == 1 else f"{number} targets"
 
 
-def mixture_table(analysis: Analysis, run: RunFacts) -> list[dict[str, Any]]:
-    """A row for each mixture and target: what it is made of, gain, PGF, interval, verdict, as texts."""
+def mixture_rows(analysis: Analysis, run: RunFacts) -> list[tuple[str, ...]]:
+    """A row for each mixture and target: model, mixture, what it is made of, target, gain, PGF ..., as texts."""
     return [
-        {
-            "model": printable(row.model),
-            "mixture": printable(row.source, 60),
-            "made_of": _made_of(run.made_of.get(row.source, {})),
-            "target": label_of(row.target) + (" (in it)" if row.target in run.made_of.get(row.source, {}) else ""),
-            "gain": _signed(100 * row.gain, 1),
-            "pgf": _signed(row.pgf),
-            "interval": "–" if np.isnan(row.low) else f"{_signed(row.low)} to {_signed(row.high)}",
-            "verdict": row.verdict or "–",
-            "seeds": str(row.n_seeds),
-        }
+        (
+            printable(row.model),
+            printable(row.source, 60),
+            _made_of(run.made_of.get(row.source, {})),
+            label_of(row.target) + (" (in it)" if row.target in run.made_of.get(row.source, {}) else ""),
+            signed(row.gain, 1, scale=100),
+            signed(row.pgf),
+            interval(row.low, row.high),
+            row.verdict or UNKNOWN,
+            str(row.n_seeds),
+        )
         for row in _rows_of(analysis).itertuples()
     ]
 
@@ -93,8 +93,4 @@ def _rows_of(analysis: Analysis) -> pd.DataFrame:
 def _made_of(parts: Mapping[str, float]) -> str:
     largest = sorted(parts.items(), key=lambda part: -part[1])
     told = ", ".join(f"{label_of(task)} {round(amount, 3):g}" for task, amount in largest[:8])
-    return (told + (f" and {len(parts) - 8} more" if len(parts) > 8 else "")) or "–"
-
-
-def _signed(value: float, digits: int = 2) -> str:
-    return "–" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+    return (told + (f" and {len(parts) - 8} more" if len(parts) > 8 else "")) or UNKNOWN

@@ -15,9 +15,9 @@ from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.transferability import AGGREGATES
 from tasktransfer.drawing.labels import printable
 from tasktransfer.report.page.views import numbers
-from tasktransfer.report.reference_lines import controls_overall, group_noise, strongest_control
+from tasktransfer.report.reference_lines import controls_overall, strongest_control
 
-__all__ = ["certainty_of_models", "controls_payload", "taxonomy_with_noise"]
+__all__ = ["certainty_of_models", "controls_payload"]
 
 EDGES = 1_000  # of a model, the strongest, whose probability the page holds
 CONTROL_ROWS = 2_000
@@ -93,11 +93,3 @@ def controls_payload(analysis: Analysis, tasks: dict[str, list[str]]) -> dict[st
         for row in controls_overall(analysis).to_dict("records")
     ]
     return {"rows": rows, "cut": max(0, len(table) - CONTROL_ROWS), "own": own}
-
-
-def taxonomy_with_noise(analysis: Analysis) -> pd.DataFrame:
-    """The averages by level and granularity, and beside each what noise alone gives it."""
-    levels = group_noise(analysis)
-    at = pd.MultiIndex.from_frame(analysis.taxonomy[["model", "by", "group"]])
-    beside = levels.reindex(at).add_prefix("noise_").reset_index(drop=True)
-    return pd.concat([analysis.taxonomy, beside], axis=1)

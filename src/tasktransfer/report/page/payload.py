@@ -18,9 +18,8 @@ from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.diagnostics import constant_answers
 from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.analysis.settings import VIEWS
-from tasktransfer.analysis.transferability import AGGREGATES
 from tasktransfer.drawing.labels import label_of, printable
-from tasktransfer.report.page.certainty import certainty_of_models, controls_payload, taxonomy_with_noise
+from tasktransfer.report.page.certainty import certainty_of_models, controls_payload
 from tasktransfer.report.page.views import Plan, build_views, numbers, on_grid, plan_views, sparse
 from tasktransfer.tasks import LEVELS, find_task
 
@@ -81,9 +80,6 @@ def build_payload(analysis: Analysis) -> dict[str, Any]:
         "views": views,
         "certainty": certainty_of_models(analysis, tasks),
         "controls": controls_payload(analysis, tasks),
-        "taxonomy": _records(taxonomy_with_noise(analysis), analysis.models),
-        "scale": _scale(analysis, names),
-        "decomposition": _records(analysis.decomposition, analysis.models),
         "ceilingRanks": _ceiling_ranks(analysis, tasks),
         "diagnostics": _diagnostics(analysis),
     }
@@ -203,29 +199,6 @@ def _colour_limit(views: dict[str, dict[str, Any]], view: str) -> float:
     limit = limit or max(shown)
     step = 10.0 ** math.floor(math.log10(limit)) / 2
     return float(f"{math.ceil(limit / step - 1e-9) * step:.4g}")
-
-
-def _records(table: pd.DataFrame, models: list[str]) -> list[dict[str, Any]]:
-    """Rows of a small table, the model as its position."""
-    place = {model: position for position, model in enumerate(models)}
-    rows = []
-    for row in table.to_dict("records"):
-        shown = {
-            str(name): numbers([value], 6)[0] if isinstance(value, (int, float)) else value
-            for name, value in row.items()
-        }
-        rows.append(shown | {"model": place[row["model"]]})
-    return rows
-
-
-def _scale(analysis: Analysis, names: list[str]) -> dict[str, Any]:
-    """Each measure: the mean per model with its step, and the line of every task."""
-    by_model = {model: rows.set_index("task") for model, rows in analysis.tasks.groupby("model", sort=False)}
-    lines = {
-        measure: [numbers(by_model[model][measure].reindex(names), 5) for model in analysis.models]
-        for measure in AGGREGATES
-    }
-    return {"means": _records(analysis.scale, analysis.models), "lines": lines}
 
 
 def _ceiling_ranks(analysis: Analysis, tasks: dict[str, list[str]]) -> list[list[dict[str, Any]]]:

@@ -194,12 +194,6 @@ function drawFollowing() {
   drawCeilings();
 }
 
-function drawStanding() {
-  drawTaxonomy();
-  drawScale();
-  drawDecomposition();
-}
-
 // what is drawn to the width it finds; what the reader holds stays held
 function fitToWidth() {
   if (size() > LARGE) drawMatrix();
@@ -216,7 +210,6 @@ function start() {
   setUpGraph();
   setUpDiagnostics();
   drawFollowing();
-  drawStanding();
   let width = window.innerWidth;
   let waiting = 0;
   window.addEventListener('resize', () => {
