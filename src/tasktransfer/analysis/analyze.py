@@ -64,14 +64,19 @@ class Analysis:
         """Models in size order, which is the order of the inputs."""
         return models_of(self.transfers)
 
+    @property
+    def tasks_of_models(self) -> dict[str, list[str]]:
+        """Tasks of each model, in the order of the whole analysis, so that models compare."""
+        every = tasks_of(self.transfers)
+        own = {model: set(tasks_of(self.transfers, model)) for model in self.models}
+        return {model: [task for task in every if task in own[model]] for model in own}
+
     def matrix(self, model: str, *, value: str = "pgf") -> pd.DataFrame:
         """The matrix of one model, rows sources, columns targets, tasks in the order of the whole analysis.
 
         `value` is a column of ``transfers``, for example ``pgf``, ``interaction`` or ``gain``.
         """
-        own = set(tasks_of(self.transfers, model))
-        order = [task for task in tasks_of(self.transfers) if task in own]
-        return matrix(self.transfers, model, value=value, tasks=order)
+        return matrix(self.transfers, model, value=value, tasks=self.tasks_of_models[model])
 
     def measured_again(self, **changed: Any) -> Measured:
         """The same accuracies measured with other settings: ``ceiling="human"``, ``confidence=0.8``."""

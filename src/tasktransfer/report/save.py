@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.graph import transfer_graph, write_graphml
-from tasktransfer.analysis.pgf import tasks_of
 from tasktransfer.files import MARKER, output_folder, write_json
 from tasktransfer.report.figures.write import EMBEDDED, draw_figures
 from tasktransfer.report.findings.find import find_findings
@@ -59,8 +58,7 @@ def save_analysis(analysis: Analysis, folder: str | Path, run: RunFacts | None =
     with output_folder(Path(folder)) as made:
         for name in TABLES:
             write_csv(getattr(analysis, name), made / f"{name}.csv")
-        tasks = {model: tasks_of(analysis.transfers, model) for model in analysis.models}
-        write_graphml(transfer_graph(analysis.edges, tasks), made / "graph.graphml")
+        write_graphml(transfer_graph(analysis.edges, analysis.tasks_of_models), made / "graph.graphml")
         (made / "figures").mkdir()
         figures, pictures = [], {}
         for drawn in draw_figures(analysis):

@@ -60,10 +60,10 @@ def build_payload(analysis: Analysis) -> dict[str, Any]:
     """
     plan = plan_views(analysis)
     names = tasks_of(analysis.transfers)
-    tasks = _tasks_by_model(analysis, names)
+    tasks = analysis.tasks_of_models
     answers = analysis.accuracies.assign(letter=constant_answers(analysis.accuracies))
     answers = answers[answers["kind"] == "finetune"]
-    views = build_views(analysis, plan, tasks)
+    views = build_views(analysis, plan)
     settings = analysis.settings
     return {
         "tasks": [_task(name) for name in names],
@@ -83,15 +83,6 @@ def build_payload(analysis: Analysis) -> dict[str, Any]:
         "ceilingRanks": _ceiling_ranks(analysis, tasks),
         "diagnostics": _diagnostics(analysis),
     }
-
-
-def _tasks_by_model(analysis: Analysis, names: list[str]) -> dict[str, list[str]]:
-    """Tasks of each model in the order of the whole analysis, so that models compare."""
-    tasks = {}
-    for model in analysis.models:
-        here = set(tasks_of(analysis.transfers, model))
-        tasks[model] = [name for name in names if name in here]
-    return tasks
 
 
 def ceiling_label(name: str) -> str:
