@@ -21,24 +21,28 @@ from tests.report.page.browser import errors, open_page
 from tests.report.page.studies import TASKS, accuracies
 
 
-@pytest.fixture(scope="package", autouse=True)
-def few_draws() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page shows what the nulls gave; how many draws that took is another test's business."""
+    monkeypatch.setattr(structure_tables, "clique_chance", partial(clique_chance, n_draws=99))
+
+
+def _analyzed(table: Accuracies | pd.DataFrame) -> Analysis:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structure_tables, "clique_chance", partial(clique_chance, n_draws=99))
-        yield
+        return analyze(table)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def study() -> Analysis:
     table = accuracies(["small", "large <i>"], TASKS, TASKS)
     gone = (table["source"] == "spare") & (table["target"] == "Jigsaw") & (table["model"] == "small")
     one_letter = (table["target"] == "Visual_Similarity") & (table["source"] == "Art_Style")
     table.loc[one_letter, ["n_correct", "accuracy"]] = [64, 64 / 135]
-    return analyze(Accuracies(table[~gone].reset_index(drop=True), ("a note with <b>signs</b>",)))
+    return _analyzed(Accuracies(table[~gone].reset_index(drop=True), ("a note with <b>signs</b>",)))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def controlled() -> Analysis:
     """Two models, the second without seeds or items; a control of the first."""
     table = accuracies(["known", "bare"], TASKS[:5], TASKS[:5])
@@ -49,10 +53,10 @@ def controlled() -> Analysis:
     bare = (table["model"] == "bare").to_numpy()
     table.loc[bare, "pgf"] = table.loc[bare, "accuracy"] - 0.5
     table.loc[bare, ["accuracy", "n_items", "n_correct"]] = np.nan
-    return analyze(table)
+    return _analyzed(table)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -74,7 +78,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     driver.quit()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def saved(study: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(render_report(study), encoding="utf-8")

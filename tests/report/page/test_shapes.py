@@ -54,6 +54,9 @@ SHAPES: dict[str, Callable[[], Analysis]] = {
     "self-transfer counted": lambda: analyze(
         accuracies(["m"], T13[:5], T13[:5]), Settings(include_self=True, top_share=0.333, on="interaction")
     ),
+    "registered tasks, no defined cell": lambda: analyze(
+        accuracies(["m"], ["Counting", "Forensics"], ["Counting", "Forensics"], base=100, seeds=("s",))
+    ),
     "every task registered": lambda: analyze(accuracies(["m"], ["Jigsaw", "Art_Style"], ["Jigsaw", "Art_Style"])),
 }
 
