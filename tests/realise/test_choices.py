@@ -7,11 +7,18 @@ import pytest
 from tasktransfer.analysis.analyze import analyze
 from tasktransfer.errors import InputError
 from tasktransfer.realise.choices import make_choices, mixture_name
-from tasktransfer.recommendation.request import MethodSettings
+from tasktransfer.realise.trial import Trial
+from tasktransfer.recommendation.request import MethodSettings, Request, as_weights
 from tasktransfer.tables import Accuracies
 from tests.recommendation.worked import worked_items, worked_table
 
 TASKS = ("a", "b", "c")
+
+
+def choices_of(evidence, targets, *, methods, target_data="with", n_random=1, **about):
+    """What the methods choose for 12 items."""
+    trial = Trial(methods=methods, target_data=target_data, n_random=n_random)
+    return make_choices(evidence, Request(as_weights(targets), 12, **about), trial)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +46,8 @@ def test_names_of_many_mixtures_differ():
 
 def test_target_data(evidence):
     def methods(target_data):
-        found, notes = make_choices(
-            evidence, ["a"], 12, methods=["best-single", "direct", "threshold"], target_data=target_data
+        found, notes = choices_of(
+            evidence, ["a"], methods=("best-single", "direct", "threshold"), target_data=target_data
         )
         assert not notes
         return {choice.method: choice.items for choice in found}
@@ -54,11 +61,11 @@ def test_target_data(evidence):
 
 
 def test_several_random_mixtures_and_equal_choices_under_one_name(evidence):
-    found, _ = make_choices(evidence, ["a", "b"], 12, methods=["random", "uniform"], n_random=2)
+    found, _ = choices_of(evidence, ["a", "b"], methods=("random", "uniform"), n_random=2)
     by_method = {(choice.method, choice.target): choice for choice in found}
     assert set(by_method) == {(m, t) for m in ("random 1", "random 2", "uniform") for t in "ab"}
     assert by_method["uniform", "a"].mixture == by_method["uniform", "b"].mixture
-    both, _ = make_choices(evidence, ["a"], 12, methods=["random", "direct"], n_random=2, target_data="both")
+    both, _ = choices_of(evidence, ["a"], methods=("random", "direct"), n_random=2, target_data="both")
     told = [(choice.method, choice.rule, choice.other_data) for choice in both if choice.rule == "random"]
     assert told == [
         ("random 1", "random", False), ("random 1, other data", "random", True),
@@ -68,27 +75,27 @@ def test_several_random_mixtures_and_equal_choices_under_one_name(evidence):
 
 def test_settings_protected_tasks_and_caps_reach_the_methods(evidence):
     def items(method, **about):
-        [found] = make_choices(evidence, ["a"], 12, methods=[method], **about)[0]
+        [found] = choices_of(evidence, ["a"], methods=(method,), **about)[0]
         return found.items
 
     assert items("top-k", settings=MethodSettings(k=1)) == {"a": 12}
     assert items("threshold", settings=MethodSettings(threshold=0.6)) == {"a": 12}
     assert items("largest", caps={"a": 12, "b": 20, "c": 15}) == {"b": 12}
-    assert items("largest", caps={"a": 12, "b": 20, "c": 15}, exclude=["b"]) == {"c": 12}
-    failed = {"caps": {"a": 20, "b": 20, "c": 20, "its finetunes failed": 90}, "exclude": ["another that failed"]}
+    assert items("largest", caps={"a": 12, "b": 20, "c": 15}, exclude=("b",)) == {"c": 12}
+    failed = {"caps": {"a": 20, "b": 20, "c": 20, "its finetunes failed": 90}, "exclude": ("another that failed",)}
     assert items("largest", **failed) == {"a": 12}
-    found, notes = make_choices(evidence, ["a", "b"], 12, methods=["mixture"], protect=["b"])
+    found, notes = choices_of(evidence, ["a", "b"], methods=("mixture",), protect=("b",))
     assert (len(found), notes) == (2, [])  # b is protected where it is not the target
 
 
-def test_no_method_is_told(evidence):
+def test_no_method_is_told():
     with pytest.raises(InputError, match="no method is named; there are mixture, lower-bound"):
-        make_choices(evidence, ["a"], 12, methods=[])
+        Trial(methods=())
 
 
 def test_a_method_without_an_answer_is_noted_and_all_of_them_are_refused(evidence):
-    found, notes = make_choices(evidence, ["c"], 12, methods=["largest", "direct"])
+    found, notes = choices_of(evidence, ["c"], methods=("largest", "direct"))
     assert [choice.method for choice in found] == ["direct"]
     assert "c, largest: " in notes[0]
     with pytest.raises(InputError, match="no method recommends anything for 'c'"):
-        make_choices(evidence, ["c"], 12, methods=["largest"])
+        choices_of(evidence, ["c"], methods=("largest",))

@@ -11,55 +11,63 @@ import pytest
 
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.realise.realise import realise
-from tasktransfer.realise.wish import Wish
+from tasktransfer.realise.trial import Trial
 from tasktransfer.realise.words import realised_lines
+from tasktransfer.recommendation.request import Request, as_weights
 from tasktransfer.study.file import load_study
 from tasktransfer.study.run import run_study
 from tests.bench import table_bytes, written_files
 
-WISH = Wish(("one",), 8, methods=("best-single", "uniform", "direct", "largest"), n_seeds=2, merges=("cat",))
+REQUEST = Request(as_weights("one"), 8)
+TRIAL = Trial(methods=("best-single", "uniform", "direct", "largest"), n_seeds=2, merges=("cat",))
 CHANGES = ["controls=[]", "targets=[one, two, count]", "seeds=[0, 3]"]
 
+
+def asked(target="one", budget=8, **about):
+    return {"request": Request(as_weights(target), budget, **about)}
+
+
+# what is wrong by itself, and beside the names and items of a study
+FAULTS_OF_ITS_OWN = {
+    "no budget": (lambda: asked(budget=0), "the budget is 0; accepted is a whole number of items from 1"),
+    "less than no budget": (lambda: asked(budget=-4), "the budget is -4"),
+    "unknown method": (lambda: Trial(methods=("direkt",)), "no method 'direkt' (did you mean 'direct'?)"),
+    "unknown way": (lambda: Trial(merges=("tise",)), "no way of merging 'tise' (did you mean 'ties'?)"),
+    "target data": (lambda: Trial(target_data="none"), "there are with, without, both"),
+    "no seeds": (lambda: Trial(n_seeds=0), "seeds is 0; accepted is a whole number from 1"),
+    "no random": (lambda: Trial(n_random=0), "random is 0; accepted is a whole number from 1"),
+    "no method": (lambda: Trial(methods=()), "no method is named; there are mixture, lower-bound"),
+    "confidence": (lambda: asked(confidence=95), "confidence is 95; accepted is a level in (0, 1)"),
+    "a cap below 0": (lambda: asked(caps={"two": -1}), "the cap of 'two' is -1"),
+}
 FAULTS = {
-    "unknown target": (Wish(("oen",), 8), "'oen' is no target of the study (did you mean 'one'?)"),
-    "no target": (Wish((), 8), "no target is named"),
-    "no budget": (Wish(("one",), 0), "the budget is 0; accepted is a whole number of items from 1"),
-    "less than no budget": (Wish(("one",), -4), "the budget is -4"),
-    "unknown method": (Wish(("one",), 8, methods=("direkt",)), "no method 'direkt' (did you mean 'direct'?)"),
-    "unknown way": (Wish(("one",), 8, merges=("tise",)), "no way of merging 'tise' (did you mean 'ties'?)"),
-    "target data": (Wish(("one",), 8, target_data="none"), "there are with, without, both"),
-    "no seeds": (Wish(("one",), 8, n_seeds=0), "seeds is 0; accepted is a whole number from 1"),
-    "no random": (Wish(("one",), 8, n_random=0), "random is 0; accepted is a whole number from 1"),
-    "no method": (Wish(("one",), 8, methods=()), "no method is named; there are mixture, lower-bound"),
-    "confidence": (Wish(("one",), 8, confidence=95), "confidence is 95; accepted is a level in (0, 1)"),
-    "a target twice": (Wish(("one", "one"), 8), "the target 'one' is named twice"),
-    "unknown source left out": (
-        Wish(("one",), 8, exclude=("tow",)),
-        "'tow' is no source of the study",
+    "unknown target": (asked("oen"), "no target 'oen' (did you mean 'one'?); there are 'one', 'two'"),
+    "no target": (asked(()), "no target given; there are 'one', 'two'"),
+    "unknown source left out": (asked(exclude=("tow",)), "no excluded source 'tow' (did you mean 'two'?)"),
+    "unknown source of a cap": (asked(caps={"tow": 8}), "no source (of a cap) 'tow' (did you mean 'two'?)"),
+    "unknown task protected": (asked(protect=("tow",)), "no protected task 'tow' (did you mean 'two'?)"),
+    "more than there is": (asked(budget=25), "the sources that 'one' may be helped by hold 24 together"),
+    "more than the caps": (asked(caps={"one": 3, "two": 4}), "hold 7 together: 'one', 'two'"),
+    "more than the cap of all": (asked(caps=3), "hold 6 together: 'one', 'two'"),
+    "more than others hold": (
+        asked(budget=13) | {"trial": Trial(target_data="without")},
+        "hold 12 together: 'two'",
     ),
-    "unknown source of a cap": (
-        Wish(("one",), 8, caps={"tow": 8}),
-        "'tow' is no source of the study",
-    ),
-    "unknown task protected": (
-        Wish(("one",), 8, protect=("tow",)),
-        "'tow' is no target of the study",
-    ),
-    "a cap below 0": (Wish(("one",), 8, caps={"two": -1}), "the cap of 'two' is -1"),
-    "more than there is": (
-        Wish(("one",), 25),
-        "the sources that 'one' may be helped by hold 24 together",
-    ),
-    "more than the caps": (Wish(("one",), 8, caps={"one": 3, "two": 4}), "hold 7 together: 'one', 'two'"),
-    "more than others hold": (Wish(("one",), 13, target_data="without"), "hold 12 together: 'two'"),
-    "nothing left": (Wish(("one",), 8, exclude=("one", "two")), "every source is excluded"),
+    "nothing left": (asked(exclude=("one", "two")), "every source is excluded"),
 }
 
 
-@pytest.mark.parametrize(("wish", "told"), FAULTS.values(), ids=FAULTS)
-def test_faults_are_told_before_anything_is_computed(bench, tmp_path, wish, told):
+@pytest.mark.parametrize(("make", "told"), FAULTS_OF_ITS_OWN.values(), ids=FAULTS_OF_ITS_OWN)
+def test_what_is_no_request_is_refused(make, told):
     with pytest.raises((InputError, SettingsError)) as error:
-        realise(bench / "study.yaml", tmp_path / "out", wish)
+        make()
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(("about", "told"), FAULTS.values(), ids=FAULTS)
+def test_faults_are_told_before_anything_is_computed(bench, tmp_path, about, told):
+    with pytest.raises((InputError, SettingsError)) as error:
+        realise(bench / "study.yaml", tmp_path / "out", **about)
     assert told in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -74,7 +82,7 @@ def test_faults_are_told_before_anything_is_computed(bench, tmp_path, wish, told
 )
 def test_studies_it_cannot_take(bench, tmp_path, change, told):
     with pytest.raises(InputError) as error:
-        realise(bench / "study.yaml", tmp_path / "out", Wish(("one",), 8), overrides=[change])
+        realise(bench / "study.yaml", tmp_path / "out", REQUEST, overrides=[change])
     assert told in str(error.value)
 
 
@@ -89,7 +97,7 @@ def grid(bench, tmp_path_factory):
 @pytest.fixture(scope="module")
 def realised(bench, grid):
     before = written_files(grid)
-    outcome = realise(bench / "study.yaml", grid, WISH, overrides=CHANGES, quiet=True)
+    outcome = realise(bench / "study.yaml", grid, REQUEST, TRIAL, overrides=CHANGES, quiet=True)
     assert written_files(grid) == before  # a grid that is there is taken as it is
     return grid, outcome
 
@@ -138,9 +146,11 @@ def test_realised_values_are_those_of_the_judging_half(realised):
 
 def test_seeds_are_fresh_where_a_source_has_more(bench, grid, tmp_path):
     out = shutil.copytree(grid, tmp_path / "out")
-    wish = Wish(("two",), 8, methods=("uniform",), n_seeds=1, merges=("cat",))
+    trial = Trial(methods=("uniform",), n_seeds=1, merges=("cat",))
     more = ["more_seeds={one: [7]}", "more_items={count: 6}"]
-    outcome = realise(bench / "study.yaml", out, wish, overrides=[*CHANGES, *more], quiet=True)
+    outcome = realise(
+        bench / "study.yaml", out, Request(as_weights("two"), 8), trial, overrides=[*CHANGES, *more], quiet=True
+    )
     assert not outcome.failed
     assert load_study(out / "realise" / "trained" / "study.yaml").seeds == (8,)
     for part in ("trained", "merged"):
@@ -159,9 +169,9 @@ def test_what_cannot_be_trained_is_told(bench, tmp_path, monkeypatch):
         path = folder / "one" / name
         path.write_bytes(path.read_bytes()[:-40])
     study, changes = folder / "study.yaml", ["controls=[]", "items.source=6"]
-    wish = Wish(("one",), 8, methods=("direct", "uniform"), n_seeds=1, merges=("cat", "ties"))
+    trial = Trial(methods=("direct", "uniform"), n_seeds=1, merges=("cat", "ties"))
     with pytest.raises(InputError, match=r"none of the 1 recommended mixtures was trained.*not a readable image"):
-        realise(study, out, replace(wish, methods=("direct",)), overrides=changes, quiet=True)
+        realise(study, out, REQUEST, replace(trial, methods=("direct",)), overrides=changes, quiet=True)
 
     merge = merging.merged_lora
 
@@ -171,7 +181,7 @@ def test_what_cannot_be_trained_is_told(bench, tmp_path, monkeypatch):
         return merge(*given, how=how, **more)
 
     monkeypatch.setattr(merging, "merged_lora", fail)
-    outcome = realise(study, out, wish, overrides=changes, quiet=True)
+    outcome = realise(study, out, REQUEST, trial, overrides=changes, quiet=True)
     assert list(outcome.judgement.realised["method"]) == ["uniform"]
     assert outcome.judgement.realised["over_direct"].isna().all()
     assert sorted("merge" in cell for cell in outcome.failed) == [False, True]
@@ -190,7 +200,7 @@ def test_a_killed_run_goes_on(bench, realised, tmp_path):
     next((cell / "answers").glob("*.parquet")).unlink()
     shutil.rmtree(out / "realise" / "merged")
     (out / "realise" / "judging" / "predictions.parquet").unlink()
-    again = realise(bench / "study.yaml", out, WISH, overrides=CHANGES, quiet=True)
+    again = realise(bench / "study.yaml", out, REQUEST, TRIAL, overrides=CHANGES, quiet=True)
     pd.testing.assert_frame_equal(again.judgement.realised, outcome.judgement.realised)
     pd.testing.assert_frame_equal(again.merges, outcome.merges)
     others = {name for name in kept if cell.name not in name}
@@ -202,7 +212,7 @@ def test_a_killed_run_goes_on(bench, realised, tmp_path):
 @pytest.mark.slow
 def test_two_processes_give_the_same(bench, realised, tmp_path):
     grid, _ = realised
-    realise(bench / "study.yaml", tmp_path / "out", WISH, overrides=CHANGES, workers=2, quiet=True)
+    realise(bench / "study.yaml", tmp_path / "out", REQUEST, TRIAL, overrides=CHANGES, workers=2, quiet=True)
     for part in ("", "realise/trained", "realise/merged", "realise/judging"):
         assert table_bytes(tmp_path / "out" / part) == table_bytes(grid / part)
 

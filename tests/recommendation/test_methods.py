@@ -11,7 +11,7 @@ import pytest
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.recommendation.methods import METHODS, find_method
 from tasktransfer.recommendation.recommend import recommend
-from tasktransfer.recommendation.request import MethodSettings, ask
+from tasktransfer.recommendation.request import MethodSettings, Request, as_weights
 from tests.recommendation.evidence import evidence_of, transfers_of
 
 # rows sources, columns targets; on t0 the sources rank t0, t1, t2, t3 (harms)
@@ -27,11 +27,13 @@ PGF = np.array(
 
 def shares(method: str, pgf=PGF, *, draws=None, targets="t0", budget=100, settings=None, **about) -> list[float]:
     evidence = evidence_of(pgf, draws)
-    question = ask(evidence, targets, budget, settings=settings, **about)
-    found = find_method(method)(evidence, question)
+    request = Request(as_weights(targets), budget, settings=settings or MethodSettings(), **about).resolved(
+        evidence
+    )
+    found = find_method(method)(evidence, request)
     assert found.sum() == pytest.approx(1)
     assert (found >= 0).all()
-    full = dict(zip(question.sources, found, strict=True))
+    full = dict(zip(request.sources, found, strict=True))
     return [full.get(source, 0.0) for source in evidence.sources]
 
 

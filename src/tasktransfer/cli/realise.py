@@ -47,7 +47,7 @@ def realise(
     target_data: Annotated[
         str, typer.Option(help="with, without or both: may a mixture use the target's own data?")
     ] = "with",
-    random: Annotated[int, typer.Option(help="Random mixtures; their mean is what others are held against.")] = 1,
+    random: Annotated[int, typer.Option(help="Random mixtures; their mean is what others are compared with.")] = 1,
     exclude: Exclude = None,
     protect: Protect = None,
     cap: Cap = None,
@@ -66,11 +66,11 @@ def realise(
     """Run a study's grid, train what each method recommends from it, and judge it on items that did not choose."""
     from tasktransfer.analysis.analyze import analyze
     from tasktransfer.analysis.settings import Settings
-    from tasktransfer.cli.recommend import caps_of
+    from tasktransfer.cli.request import read_request, target_weights
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.realise.realise import realise as realise_study
     from tasktransfer.realise.save import save_realised
-    from tasktransfer.realise.wish import Wish
+    from tasktransfer.realise.trial import Trial
     from tasktransfer.realise.words import realised_lines
     from tasktransfer.recommendation.methods import METHODS
     from tasktransfer.recommendation.request import MethodSettings
@@ -78,21 +78,25 @@ def realise(
     from tasktransfer.study.file import load_study
 
     checked = load_study(study, overrides=sets or ())
-    wish = Wish(
-        tuple(target),
+    request = read_request(
+        target_weights(target, checked.targets, weighted=False),
         budget,
+        exclude=exclude,
+        protect=protect,
+        cap=cap,
+        settings=MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight),
+        confidence=confidence,
+        sources=checked.sources,
+        targets=checked.targets,
+    )
+    trial = Trial(
         methods=tuple(METHODS) if methods is None else _names(methods),
         n_seeds=seeds,
         target_data=target_data,
         n_random=random,
         merges=() if merge == "none" else _names(merge),
-        exclude=tuple(exclude or ()),
-        protect="all" if protect == ["all"] and "all" not in checked.targets else tuple(protect or ()),
-        caps=caps_of(cap or [], checked.sources) or {},
-        settings=MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight),
-        confidence=confidence,
     )
-    outcome = realise_study(study, out, wish, workers=workers, overrides=sets or (), quiet=quiet)
+    outcome = realise_study(study, out, request, trial, workers=workers, overrides=sets or (), quiet=quiet)
     analysis = analyze(read_accuracies(out), Settings(confidence=confidence))
     page = save_realised(outcome, analysis, out / "realise", RunFolder(out).facts())
     for line in realised_lines(outcome):

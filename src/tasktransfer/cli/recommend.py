@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasktransfer.cli.options import Cap, Caution, Exclude, HarmWeight, K, Level, Protect, Threshold, Unit, folder
-from tasktransfer.errors import InputError, quoted
+from tasktransfer.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from tasktransfer.recommendation.evidence import Evidence
 
@@ -73,24 +73,28 @@ def recommend(
     ] = None,
 ) -> None:
     """Say what to train on for one or several targets, what to expect, and on what evidence."""
-    from tasktransfer.recommendation.recommend import recommend as recommend_sources
+    from tasktransfer.cli.request import read_request, target_weights
+    from tasktransfer.recommendation.methods import find_method
+    from tasktransfer.recommendation.recommend import answer
     from tasktransfer.recommendation.request import MethodSettings
     from tasktransfer.recommendation.save import recommendation_lines, save_recommendation
 
     settings = MethodSettings(k=k, threshold=threshold, caution=caution, harm_weight=harm_weight, seed=seed)
+    find_method(method)
     evidence = evidence_of(inputs, model=model, ceiling=ceiling, seed=seed, confidence=confidence, unit=unit)
-    found = recommend_sources(
-        evidence,
-        _once([_named_number(text, evidence.targets, 1.0, "a target's weight") for text in target], "target"),
+    request = read_request(
+        target_weights(target, evidence.targets),
         budget,
-        method=method,
+        exclude=exclude,
         exclude_target_data=exclude_target_data,
-        exclude=exclude or (),
-        protect=_protected(protect or [], evidence.targets),
-        caps=caps_of(cap or [], evidence.sources),
+        protect=protect,
+        cap=cap,
         settings=settings,
         confidence=confidence,
+        sources=evidence.sources,
+        targets=evidence.targets,
     )
+    found = answer(evidence, request, method)
     fragment = save_recommendation(found, out) if out is not None else None
     for line in recommendation_lines(found):
         typer.echo(line)
@@ -134,48 +138,3 @@ def evidence_of(
     return replace(
         found, train_items=RunFolder(split_name(inputs[0])[1]).train_items() if len(inputs) == 1 else None
     )
-
-
-def _protected(names: Sequence[str], known: Sequence[str]) -> str | Sequence[str]:
-    """The word ``all``, unless a task is called that."""
-    if "all" not in names or "all" in known:
-        return names
-    if len(names) > 1:
-        raise InputError("--protect all already protects every task; leave the other names out")
-    return "all"
-
-
-def caps_of(texts: Sequence[str], sources: Sequence[str]) -> dict[str, int] | None:
-    """Items by source; a number alone is for all sources that are not named."""
-    for_all = [text for text in texts if "=" not in text]
-    named = _once(
-        [_named_number(text, sources, None, "a cap", whole=True) for text in texts if "=" in text], "cap"
-    )
-    if len(for_all) > 1:
-        raise InputError(f"the cap of all sources is given more than once: {quoted(for_all)}")
-    if for_all and not for_all[0].isdecimal():
-        raise InputError(f"{for_all[0]!r}: a cap is a whole number of items from 0, or SOURCE=number")
-    caps = {**(dict.fromkeys(sources, int(for_all[0])) if for_all else {}), **named}
-    return {source: int(items) for source, items in caps.items()} or None
-
-
-def _once(pairs: Sequence[tuple[str, float]], what: str) -> dict[str, float]:
-    """By name; none may be there twice."""
-    names = [name for name, _ in pairs]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise InputError(f"the {what} {quoted(twice)} is given more than once")
-    return dict(pairs)
-
-
-def _named_number(
-    text: str, known: Collection[str], otherwise: float | None, what: str, *, whole: bool = False
-) -> tuple[str, float]:
-    """``NAME=number``; a name that is known as written is a name, whatever signs it holds."""
-    name, sign, number = text.rpartition("=")
-    if otherwise is not None and (text in known or not sign):
-        return text, otherwise
-    try:
-        return name, int(number) if whole else float(number)
-    except ValueError:
-        kind = "a whole number" if whole else "a number"
-        raise InputError(f"{text!r}: {what} is {number!r}, not {kind}; write NAME={kind}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ import pandas as pd
 
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.errors import InputError, quoted
+from tasktransfer.realise.trial import Trial
 from tasktransfer.recommendation.evidence import Evidence, gather_evidence
-from tasktransfer.recommendation.methods import METHODS
-from tasktransfer.recommendation.recommend import Recommendation, recommend
-from tasktransfer.recommendation.request import MethodSettings
+from tasktransfer.recommendation.recommend import Recommendation, answer
+from tasktransfer.recommendation.request import Request
 
 __all__ = ["Choice", "make_choices", "mixture_name"]
 
@@ -43,44 +43,18 @@ class Choice(NamedTuple):
 
 
 def make_choices(
-    evidence: Evidence | Analysis,
-    targets: Sequence[str],
-    budget: int,
-    *,
-    methods: Sequence[str],
-    target_data: str = "with",
-    n_random: int = 1,
-    caps: Mapping[str, int] | None = None,
-    exclude: Sequence[str] = (),
-    protect: str | Sequence[str] = (),
-    settings: MethodSettings | None = None,
-    confidence: float = 0.95,
+    evidence: Evidence | Analysis, request: Request, trial: Trial | None = None
 ) -> tuple[list[Choice], list[str]]:
-    """Ask every method about every target.
+    """Ask every method about every target, each by itself.
 
     Parameters
     ----------
     evidence
         From one half of the items.
-    targets
-        Tasks to help.
-    budget
-        Items to train on.
-    methods
-        Keys of `tasktransfer.recommendation.methods.METHODS`.
-    target_data
-        ``with``: a target's own data may be used; ``without``: only ``direct`` uses it; ``both``: either way, the
-        second under the name ``METHOD, other data``.
-    n_random
-        How many random mixtures there are; their seeds count on from that of the settings.
-    caps
-        Items that sources hold.
-    exclude
-        Sources that cannot be mixed.
-    protect
-        Tasks not to harm, or ``all``; a target among them is no protected task of its own question.
-    settings
-        Choices of the methods.
+    request
+        Tasks to help and what may be used; a target among the protected tasks is none of its own question.
+    trial
+        Which methods are asked, and how.
 
     Returns
     -------
@@ -90,52 +64,45 @@ def make_choices(
     Raises
     ------
     InputError
-        No method is named, or none has an answer.
+        No method has an answer.
     """
-    if not methods:
-        raise InputError(f"no method is named; there are {', '.join(METHODS)}")
-    known = gather_evidence(evidence)  # a source whose finetunes failed is not in it
-    caps = {source: items for source, items in (caps or {}).items() if source in known.sources} or None
-    exclude = [source for source in exclude if source in known.sources]
+    trial = trial or Trial()
+    known = gather_evidence(evidence)
     choices, notes = [], []
-    for target in targets:
-        others = protect if isinstance(protect, str) else [task for task in protect if task != target]
-        for name, method, without, chosen in _questions(methods, target_data, n_random, settings):
+    for target in request.targets:
+        for name, method, asked in _questions(_of_target(request, target, known.sources), trial):
             try:
-                found = recommend(
-                    known,
-                    target,
-                    budget,
-                    method=method,
-                    exclude=exclude,
-                    exclude_target_data=without,
-                    protect=others,
-                    caps=caps,
-                    settings=chosen,
-                    confidence=confidence,
-                )
+                choices.append(_choice(target, name, answer(known, asked, method)))
             except InputError as error:
                 notes.append(f"{target}, {name}: {error}")
-                continue
-            choices.append(_choice(target, name, found))
     if not choices:
-        raise InputError(f"no method recommends anything for {quoted(targets)}: {notes[0]}")
+        raise InputError(f"no method recommends anything for {quoted(request.targets)}: {notes[0]}")
     return choices, notes
 
 
-def _questions(
-    methods: Sequence[str], target_data: str, n_random: int, settings: MethodSettings | None
-) -> Iterable[tuple[str, str, bool, MethodSettings]]:
-    """Name, method, whether target data are left out, and settings."""
-    settings = settings or MethodSettings()
-    for method in methods:
-        for number in range(n_random if method == "random" else 1):
-            name = f"{method} {number + 1}" if method == "random" and n_random > 1 else method
-            chosen = replace(settings, seed=settings.seed + number)
-            if method == "direct" or target_data != "without":
-                yield name, method, False, chosen
-            if method != "direct" and target_data != "with":
-                yield name + (WITHOUT if target_data == "both" else ""), method, True, chosen
+def _of_target(request: Request, target: str, sources: Sequence[str]) -> Request:
+    """The request for one of its targets; a source whose finetunes all failed is in no evidence."""
+    caps = request.caps
+    return replace(
+        request,
+        targets={target: 1.0},
+        exclude=tuple(source for source in request.exclude if source in sources),
+        caps={s: caps[s] for s in caps if s in sources} if isinstance(caps, Mapping) else caps,
+        protect="all" if request.protect == "all" else tuple(task for task in request.protect if task != target),
+    )
+
+
+def _questions(request: Request, trial: Trial) -> Iterator[tuple[str, str, Request]]:
+    """Name, method and request."""
+    for method in trial.methods:
+        for number in range(trial.n_random if method == "random" else 1):
+            name = f"{method} {number + 1}" if method == "random" and trial.n_random > 1 else method
+            asked = replace(request, settings=replace(request.settings, seed=request.settings.seed + number))
+            if method == "direct" or trial.target_data != "without":
+                yield name, method, asked
+            if method != "direct" and trial.target_data != "with":
+                without = replace(asked, exclude_target_data=True)
+                yield name + (WITHOUT if trial.target_data == "both" else ""), method, without
 
 
 def _choice(target: str, name: str, found: Recommendation) -> Choice:

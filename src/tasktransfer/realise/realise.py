@@ -19,6 +19,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -29,16 +30,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasktransfer.analysis.analyze import Analysis, analyze
+from tasktransfer.analysis.analyze import analyze
 from tasktransfer.analysis.halves import choosing_half
 from tasktransfer.analysis.measure import measure
 from tasktransfer.analysis.settings import Settings
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.inputs import read_accuracies
-from tasktransfer.realise.choices import Choice, make_choices
+from tasktransfer.realise.choices import make_choices
 from tasktransfer.realise.judgement import Outcome, judge
 from tasktransfer.realise.merged import merge_agreement, merge_table
-from tasktransfer.realise.wish import Wish
+from tasktransfer.realise.trial import Trial
+from tasktransfer.recommendation.request import Request
 from tasktransfer.study.file import load_study
 from tasktransfer.study.item_sets import find_item_sets
 from tasktransfer.study.plan import Plan
@@ -48,7 +50,7 @@ from tasktransfer.study.store import Store, write_table
 from tasktransfer.tables import Accuracies
 from tasktransfer.tasks.open_task import Supply
 
-__all__ = ["Wish", "realise"]
+__all__ = ["realise"]
 
 _NO_MORE: dict[str, object] = {"controls": (), "per_source_controls": (), "more_seeds": {}}
 
@@ -56,7 +58,8 @@ _NO_MORE: dict[str, object] = {"controls": (), "per_source_controls": (), "more_
 def realise(
     study: Study | str | Path,
     out: str | Path,
-    wish: Wish,
+    request: Request,
+    trial: Trial | None = None,
     *,
     workers: int = 1,
     overrides: Sequence[str] = (),
@@ -70,35 +73,38 @@ def realise(
         A study, or the path of a study file.
     out
         Folder of the study; one that `run_study` wrote is taken up.
-    wish
-        What to recommend for, and how.
+    request
+        What to help, each target by mixtures of its own, with how many items.
+    trial
+        Which methods are tried, and how.
     workers, overrides, quiet
         As in `run_study`.
 
     Raises
     ------
     InputError, SettingsError
-        The study or the wish is not as it must be, or no method recommends anything.
+        The study or the request is not as it must be, or no method recommends anything.
     OutputError
         A folder cannot be written to.
     """
+    trial = trial or Trial()
     checked = study if isinstance(study, Study) else load_study(study, overrides=overrides)
-    _refuse_several(checked)
-    wish.check(checked.targets, checked.sources)
-    wish.check_budget(checked.sources, _there(checked, find_item_sets(checked, here_only=True).supplies))
-    root = Path(out)
+    _check(checked, request, trial)
+    root, folder = Path(out), Path(out) / "realise"
     grid = run_study(
         study, root, workers=workers, overrides=overrides if study is not checked else (), quiet=quiet
     )
     plan = Store(root).read_plan()
-    folder = root / "realise"
     answers = pq.read_table(root / "predictions.parquet")
     chosen = choosing_half(_names(answers))
     choosing = _half(folder / "choosing", [answers], chosen, chooses=True)
-    choices, notes = _choose(analyze(choosing, Settings(confidence=wish.confidence)), plan, wish)
+    evidence = analyze(choosing, Settings(confidence=request.confidence))
+    choices, notes = make_choices(
+        evidence, _of_study(request, plan.study, _there(plan.study, plan.supplies)), trial
+    )
     mixtures = {choice.mixture: choice.items for choice in choices}
-    parts = [_Part(folder / "trained", _trained(plan.study, mixtures, wish), ("base",))]
-    merges, names = _merges(mixtures, wish, plan.study)
+    parts = [_Part(folder / "trained", _trained(plan.study, mixtures, trial.n_seeds), ("base",))]
+    merges, names = _merges(mixtures, trial.merges, plan.study)
     if merges:
         merged = plan.study.model_copy(update=_NO_MORE | {"mixtures": {}, "merges": merges})
         parts.append(_Part(folder / "merged", merged, ("base", "finetune")))
@@ -110,12 +116,40 @@ def realise(
     merge_gains = merge_table(measure(judged).transfers, names)
     return Outcome(
         choices,
-        judge(judged.items, choices, protect=wish.protect, confidence=wish.confidence),
+        judge(judged.items, choices, protect=request.protect, confidence=request.confidence),
         merge_gains,
-        merge_agreement(merge_gains, confidence=wish.confidence),
+        merge_agreement(merge_gains, confidence=request.confidence),
         notes,
         reduce(or_, failed, grid.failed),
-        wish.confidence,
+        request.confidence,
+    )
+
+
+def _check(study: Study, request: Request, trial: Trial) -> None:
+    """Raise what is wrong before anything is trained."""
+    _refuse_several(study)
+    request.check_names(study.sources, study.targets)
+    here = _of_study(request, study, _there(study, find_item_sets(study, here_only=True).supplies))
+    for target in request.targets:
+        without = trial.target_data == "without" and trial.methods != ("direct",)
+        usable = [s for s in study.sources if s not in here.exclude and not (without and s == target)]
+        if not usable:
+            raise InputError(f"every source is excluded, so there is nothing to train on for {target!r}")
+        if (together := replace(here, sources=tuple(usable)).held.sum()) < request.budget:
+            raise InputError(
+                f"the budget is {request.budget} items, but the sources that {target!r} may be helped by hold "
+                f"{together:g} together: {quoted(usable)}"
+            )
+
+
+def _of_study(request: Request, study: Study, there: Mapping[str, int]) -> Request:
+    """The request with what a study has: adapters of others cannot be mixed, no source holds more than it does."""
+    caps = request.caps if isinstance(request.caps, Mapping) else dict.fromkeys(study.sources, request.caps)
+    known = {s: [n for n in (caps.get(s), there.get(s)) if n is not None] for s in study.sources}
+    return replace(
+        request,
+        exclude=(*study.adapters, *request.exclude),
+        caps={source: min(items) for source, items in known.items() if items},
     )
 
 
@@ -154,22 +188,6 @@ def _half(folder: Path, tables: Sequence[pa.Table], chosen: Set[tuple[str, str]]
     return read_accuracies(folder)
 
 
-def _choose(evidence: Analysis, plan: Plan, wish: Wish) -> tuple[list[Choice], list[str]]:
-    return make_choices(
-        evidence,
-        wish.targets,
-        wish.budget,
-        methods=wish.methods,
-        target_data=wish.target_data,
-        n_random=wish.n_random,
-        caps=wish.held(_there(plan.study, plan.supplies)) or None,
-        exclude=(*plan.study.adapters, *wish.exclude),
-        protect=wish.protect,
-        settings=wish.settings,
-        confidence=wish.confidence,
-    )
-
-
 class _Part(NamedTuple):
     """A study of its own that takes from the grid what that has finished."""
 
@@ -178,16 +196,16 @@ class _Part(NamedTuple):
     taken: tuple[str, ...]  # kinds of cells
 
 
-def _trained(study: Study, mixtures: Mapping[str, dict[str, int]], wish: Wish) -> Study:
+def _trained(study: Study, mixtures: Mapping[str, dict[str, int]], n_seeds: int | None) -> Study:
     """The mixtures, with seeds that no cell of the grid has."""
     used = [*study.seeds, *(seed for seeds in study.more_seeds.values() for seed in seeds)]
-    seeds = range(max(used) + 1, max(used) + 1 + (wish.n_seeds or len(study.seeds)))
+    seeds = range(max(used) + 1, max(used) + 1 + (n_seeds or len(study.seeds)))
     changed = {"sources": (), "adapters": {}, "merges": {}, "mixtures": dict(mixtures), "seeds": tuple(seeds)}
     return study.model_copy(update=_NO_MORE | changed)
 
 
 def _merges(
-    mixtures: Mapping[str, dict[str, int]], wish: Wish, study: Study
+    mixtures: Mapping[str, dict[str, int]], hows: Sequence[str], study: Study
 ) -> tuple[dict[str, Merge], dict[str, tuple[str, str]]]:
     """Merges of the grid's adapters by the mixtures' weights, and what each source of them stands for.
 
@@ -195,7 +213,7 @@ def _merges(
     """
     names, merges = {}, {}
     for number, (name, items) in enumerate(mixtures.items()):
-        for how in wish.merges if study.method.kind != "full" and len(items) > 1 else ():
+        for how in hows if study.method.kind != "full" and len(items) > 1 else ():
             key = f"{number}-{how}"
             weights = {task: count / sum(items.values()) for task, count in items.items()}
             merges[key] = Merge(of=weights, how=how)  # type: ignore[arg-type]

@@ -61,6 +61,12 @@ class Evidence:
         """PGF as measured; NaN for holes."""
         return self._grid("pgf")
 
+    @property
+    def measured_targets(self) -> list[str]:
+        """Targets that some source was measured on."""
+        unmeasured = np.isnan(self.observed).all(axis=0)
+        return [task for task, empty in zip(self.targets, unmeasured, strict=True) if not empty]
+
     @cached_property
     def p_value(self) -> np.ndarray:
         """One-sided p-value of "the source does not help"; NaN where no error is known."""
@@ -173,7 +179,7 @@ class _Study(NamedTuple):
 
     transfers: pd.DataFrame
     diagnostics: pd.DataFrame
-    settings: Settings  # of a table of transfers those of the question
+    settings: Settings  # of a table of transfers those that were asked for
     pgf: pd.DataFrame | None = None  # None where transfers are all there is
     accuracies: Accuracies | None = None
 

@@ -1,4 +1,4 @@
-"""Ways to choose what to train on: each takes evidence and a question and gives shares over the sources, sum 1.
+"""Ways to choose what to train on: each takes evidence and a request and gives shares over the sources, sum 1.
 
 =============  ================================================================================================
 from the matrix
@@ -39,109 +39,109 @@ import numpy as np
 from tasktransfer.errors import InputError, SettingsError, closest, quoted
 from tasktransfer.recommendation.evidence import Evidence
 from tasktransfer.recommendation.mixture import best_mixture
-from tasktransfer.recommendation.request import Question
+from tasktransfer.recommendation.request import Request
 
 __all__ = ["BASELINES", "METHODS", "Method", "find_method", "gain_draws", "measured_gain", "within_caps"]
 
-Method = Callable[[Evidence, Question], np.ndarray]
+Method = Callable[[Evidence, Request], np.ndarray]
 
 
-def gain_draws(evidence: Evidence, question: Question) -> np.ndarray:
-    """What each source may do to the weighted targets: draws by sources of the question."""
-    drawn_DST = evidence.drawn(question.sources, tuple(question.targets))
-    return np.asarray(drawn_DST @ question.weights)
+def gain_draws(evidence: Evidence, request: Request) -> np.ndarray:
+    """What each source may do to the weighted targets: draws by sources of the request."""
+    drawn_DST = evidence.drawn(request.sources, tuple(request.targets))
+    return np.asarray(drawn_DST @ request.weights)
 
 
-def measured_gain(evidence: Evidence, question: Question) -> np.ndarray:
+def measured_gain(evidence: Evidence, request: Request) -> np.ndarray:
     """Measured PGF of each source on the weighted targets; NaN where one was not measured."""
-    rows = evidence.source_places(question.sources)
-    columns = evidence.target_places(tuple(question.targets))
-    return np.asarray(evidence.observed[np.ix_(rows, columns)] @ question.weights)
+    rows = evidence.source_places(request.sources)
+    columns = evidence.target_places(tuple(request.targets))
+    return np.asarray(evidence.observed[np.ix_(rows, columns)] @ request.weights)
 
 
-def mixture(evidence: Evidence, question: Question) -> np.ndarray:
+def mixture(evidence: Evidence, request: Request) -> np.ndarray:
     """The mixture of the highest expected gain less risk and harm."""
-    usable = _measured(evidence, question)
-    _refuse_too_few(_alike(usable, question) > 0, question, "mixture")
-    protected_DSP = evidence.drawn([question.sources[s] for s in usable], question.protect)
-    shares = np.zeros(len(question.sources))
+    usable = _measured(evidence, request)
+    _refuse_too_few(_alike(usable, request) > 0, request, "mixture")
+    protected_DSP = evidence.drawn([request.sources[s] for s in usable], request.protect)
+    shares = np.zeros(len(request.sources))
     shares[usable] = best_mixture(
-        gain_draws(evidence, question)[:, usable],
+        gain_draws(evidence, request)[:, usable],
         np.nan_to_num(protected_DSP),
-        caution=question.settings.caution,
-        harm_weight=question.settings.harm_weight,
-        most=np.minimum(question.caps[usable] / question.budget, 1.0),
+        caution=request.settings.caution,
+        harm_weight=request.settings.harm_weight,
+        most=np.minimum(request.held[usable] / request.budget, 1.0),
     )
     return shares
 
 
-def lower_bound(evidence: Evidence, question: Question) -> np.ndarray:
+def lower_bound(evidence: Evidence, request: Request) -> np.ndarray:
     """Shares in proportion to the lower bounds above 0; the highest alone where none is."""
-    usable = _measured(evidence, question)
-    draws = gain_draws(evidence, question)[:, usable]
-    bound = draws.mean(axis=0) - question.settings.caution * draws.std(axis=0)
-    shares = np.zeros(len(question.sources))
+    usable = _measured(evidence, request)
+    draws = gain_draws(evidence, request)[:, usable]
+    bound = draws.mean(axis=0) - request.settings.caution * draws.std(axis=0)
+    shares = np.zeros(len(request.sources))
     shares[usable] = np.maximum(bound, 0.0)
     if not shares.any():
         shares[usable[np.argmax(bound)]] = 1.0
-    return within_caps(shares, question, "lower-bound")
+    return within_caps(shares, request, "lower-bound")
 
 
-def threshold(evidence: Evidence, question: Question) -> np.ndarray:
+def threshold(evidence: Evidence, request: Request) -> np.ndarray:
     """Equal shares of the sources above the threshold."""
-    gain = measured_gain(evidence, question)
-    above = np.nan_to_num(gain, nan=-np.inf) > question.settings.threshold
+    gain = measured_gain(evidence, request)
+    above = np.nan_to_num(gain, nan=-np.inf) > request.settings.threshold
     if not above.any():
         raise InputError(
-            f"threshold: no source has a PGF above {question.settings.threshold:g} on the target; the highest is "
-            f"{np.nanmax(gain[_measured(evidence, question)]):+.3f}. Lower the threshold or use another method"
+            f"threshold: no source has a PGF above {request.settings.threshold:g} on the target; the highest is "
+            f"{np.nanmax(gain[_measured(evidence, request)]):+.3f}. Lower the threshold or use another method"
         )
-    return within_caps(above.astype(float), question, "threshold")
+    return within_caps(above.astype(float), request, "threshold")
 
 
-def top_k(evidence: Evidence, question: Question) -> np.ndarray:
+def top_k(evidence: Evidence, request: Request) -> np.ndarray:
     """Equal shares of the k highest; all where there are fewer."""
-    usable = _measured(evidence, question)
-    gain = measured_gain(evidence, question)[usable]
-    best = usable[np.argsort(-gain, kind="stable")[: question.settings.k]]
-    return within_caps(_alike(best, question), question, "top-k")
+    usable = _measured(evidence, request)
+    gain = measured_gain(evidence, request)[usable]
+    best = usable[np.argsort(-gain, kind="stable")[: request.settings.k]]
+    return within_caps(_alike(best, request), request, "top-k")
 
 
-def direct(evidence: Evidence, question: Question) -> np.ndarray:  # noqa: ARG001
+def direct(evidence: Evidence, request: Request) -> np.ndarray:  # noqa: ARG001
     """The targets' own data."""
-    if lacking := [task for task in question.targets if task not in question.sources]:
+    if lacking := [task for task in request.targets if task not in request.sources]:
         raise InputError(f"direct: the data of the target {quoted(lacking)} is excluded, or it is no source")
-    shares = np.zeros(len(question.sources))
-    for task, weight in question.targets.items():
-        shares[question.sources.index(task)] = weight
-    return within_caps(shares, question, "direct")
+    shares = np.zeros(len(request.sources))
+    for task, weight in request.targets.items():
+        shares[request.sources.index(task)] = weight
+    return within_caps(shares, request, "direct")
 
 
-def best_single(evidence: Evidence, question: Question) -> np.ndarray:
+def best_single(evidence: Evidence, request: Request) -> np.ndarray:
     """The highest measured PGF, alone."""
-    usable = _measured(evidence, question)
-    best = usable[[np.argmax(measured_gain(evidence, question)[usable])]]
-    return within_caps(_alike(best, question), question, "best-single")
+    usable = _measured(evidence, request)
+    best = usable[[np.argmax(measured_gain(evidence, request)[usable])]]
+    return within_caps(_alike(best, request), request, "best-single")
 
 
-def uniform(evidence: Evidence, question: Question) -> np.ndarray:  # noqa: ARG001
+def uniform(evidence: Evidence, request: Request) -> np.ndarray:  # noqa: ARG001
     """All sources alike."""
-    return within_caps(np.ones(len(question.sources)), question, "uniform")
+    return within_caps(np.ones(len(request.sources)), request, "uniform")
 
 
-def random(evidence: Evidence, question: Question) -> np.ndarray:  # noqa: ARG001
+def random(evidence: Evidence, request: Request) -> np.ndarray:  # noqa: ARG001
     """k sources drawn by the seed and the names of the targets, alike: not the same ones for every target."""
-    told = hashlib.sha256(repr(sorted(question.targets)).encode()).digest()
-    drawn = np.random.default_rng([question.settings.seed, *told]).permutation(_by_name(question))
-    return within_caps(_alike(drawn[: question.settings.k], question), question, "random")
+    told = hashlib.sha256(repr(sorted(request.targets)).encode()).digest()
+    drawn = np.random.default_rng([request.settings.seed, *told]).permutation(_by_name(request))
+    return within_caps(_alike(drawn[: request.settings.k], request), request, "random")
 
 
-def largest(evidence: Evidence, question: Question) -> np.ndarray:  # noqa: ARG001
+def largest(evidence: Evidence, request: Request) -> np.ndarray:  # noqa: ARG001
     """The source that holds most items, alone; the first of equals."""
-    if unknown := [s for s, cap in zip(question.sources, question.caps, strict=True) if np.isinf(cap)]:
+    if unknown := [s for s, cap in zip(request.sources, request.held, strict=True) if np.isinf(cap)]:
         raise InputError(f"largest: how many items {quoted(unknown)} holds is not known; give caps")
-    ordered = _by_name(question)
-    return within_caps(_alike(ordered[[np.argmax(question.caps[ordered])]], question), question, "largest")
+    ordered = _by_name(request)
+    return within_caps(_alike(ordered[[np.argmax(request.held[ordered])]], request), request, "largest")
 
 
 METHODS: dict[str, Method] = {
@@ -165,7 +165,7 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
-def within_caps(shares: np.ndarray, question: Question, method: str) -> np.ndarray:
+def within_caps(shares: np.ndarray, request: Request, method: str) -> np.ndarray:
     """Shares scaled to sum 1, none above what its source holds.
 
     Raises
@@ -173,9 +173,9 @@ def within_caps(shares: np.ndarray, question: Question, method: str) -> np.ndarr
     InputError
         The sources with a share hold too few items.
     """
-    most = question.caps / question.budget
+    most = request.held / request.budget
     chosen = shares > 0
-    _refuse_too_few(chosen, question, method)
+    _refuse_too_few(chosen, request, method)
     shares = shares / shares.sum()
     full = np.zeros(len(shares), dtype=bool)
     while (over := (shares > most + 1e-12) & ~full).any():
@@ -186,12 +186,12 @@ def within_caps(shares: np.ndarray, question: Question, method: str) -> np.ndarr
     return np.asarray(shares)
 
 
-def _refuse_too_few(chosen: np.ndarray, question: Question, method: str) -> None:
-    held = float(question.caps[chosen].sum())
-    if held < question.budget:
-        names = [source for source, here in zip(question.sources, chosen, strict=True) if here]
+def _refuse_too_few(chosen: np.ndarray, request: Request, method: str) -> None:
+    held = float(request.held[chosen].sum())
+    if held < request.budget:
+        names = [source for source, here in zip(request.sources, chosen, strict=True) if here]
         raise InputError(
-            f"{method}: {question.budget} items are asked, but {quoted(names)} {_hold(names)} {held:g}; lower the "
+            f"{method}: {request.budget} items are asked, but {quoted(names)} {_hold(names)} {held:g}; lower the "
             "budget, or choose another method or other sources"
         )
 
@@ -200,24 +200,24 @@ def _hold(names: list[str]) -> str:
     return "holds" if len(names) == 1 else "hold"
 
 
-def _measured(evidence: Evidence, question: Question) -> np.ndarray:
+def _measured(evidence: Evidence, request: Request) -> np.ndarray:
     """Places of the sources that were measured on every target and hold an item, by name."""
-    ordered = _by_name(question)
-    usable = ordered[~np.isnan(measured_gain(evidence, question)[ordered]) & (question.caps[ordered] > 0)]
+    ordered = _by_name(request)
+    usable = ordered[~np.isnan(measured_gain(evidence, request)[ordered]) & (request.held[ordered] > 0)]
     if not len(usable):
         raise InputError(
-            f"none of the sources that may be used was measured on {quoted(question.targets)}: "
-            f"{quoted(question.sources)}"
+            f"none of the sources that may be used was measured on {quoted(request.targets)}: "
+            f"{quoted(request.sources)}"
         )
     return np.asarray(usable)
 
 
-def _by_name(question: Question) -> np.ndarray:
+def _by_name(request: Request) -> np.ndarray:
     """Places of the sources in the order of their names."""
-    return np.array(sorted(range(len(question.sources)), key=question.sources.__getitem__), dtype=int)
+    return np.array(sorted(range(len(request.sources)), key=request.sources.__getitem__), dtype=int)
 
 
-def _alike(places: np.ndarray, question: Question) -> np.ndarray:
-    shares = np.zeros(len(question.sources))
+def _alike(places: np.ndarray, request: Request) -> np.ndarray:
+    shares = np.zeros(len(request.sources))
     shares[places] = 1.0
     return shares

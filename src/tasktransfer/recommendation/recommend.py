@@ -20,16 +20,15 @@ import pandas as pd
 import yaml
 
 from tasktransfer.analysis.analyze import Analysis
-from tasktransfer.errors import SettingsError
 from tasktransfer.recommendation.evidence import Evidence, gather_evidence
 from tasktransfer.recommendation.methods import find_method
-from tasktransfer.recommendation.request import MethodSettings, Question, ask
+from tasktransfer.recommendation.request import MethodSettings, Request, as_names, as_weights
 from tasktransfer.recommendation.significance import any_source_helps, source_p_values
 from tasktransfer.recommendation.words import cautions_of, sentence_of, weakened
 from tasktransfer.stats.false_discovery import false_discovery_rate
 from tasktransfer.tables import Accuracies
 
-__all__ = ["Recommendation", "recommend", "study_fragment"]
+__all__ = ["Recommendation", "answer", "recommend", "study_fragment"]
 
 _EXACT = 1e-3  # width of an interval of PGF that is none, for want of an error
 
@@ -96,7 +95,8 @@ def recommend(
     exclude
         Sources to leave out.
     protect
-        Tasks not to harm, or ``all`` for every task that is no target. ``mixture`` heeds it, all methods tell it.
+        Tasks not to harm, or ``all`` for every task that is no target. ``mixture`` heeds it, all methods report
+        it.
     caps
         Items that sources hold: by source, or one number for all; without it they are taken to hold enough.
     settings
@@ -119,44 +119,49 @@ def recommend(
     InputError, SettingsError
         Unknown names, no budget, nothing left to train on, sources that hold too few items.
     """
-    if not 0 < confidence < 1:
-        raise SettingsError(f"confidence is {confidence:g}; accepted is a level in (0, 1)")
-    settings = settings or MethodSettings()
-    find = find_method(method)
-    known = gather_evidence(evidence, model=model, confidence=confidence)
-    question = ask(
-        known,
-        targets,
+    request = Request(
+        as_weights(targets),
         budget,
-        exclude=exclude,
+        exclude=as_names(exclude),
         exclude_target_data=exclude_target_data,
-        protect=protect,
+        protect="all" if protect == "all" else as_names(protect),
         caps=caps,
-        settings=settings,
+        settings=settings or MethodSettings(),
+        confidence=confidence,
     )
-    items = _whole_items(find(known, question), question)
-    p_value_S = source_p_values(known, question)
-    p_value = any_source_helps(known, question, p_value_S)
-    helps = None if np.isnan(p_value) else bool(p_value <= 1 - confidence)
-    drawn_DT = _effects(known, question, items)
-    expected = _expected(known, question, drawn_DT, confidence)
-    gain_D = drawn_DT[:, known.target_places(tuple(question.targets))] @ question.weights
-    rows = _evidence_rows(known, question, items, p_value_S, confidence)
-    counts = {source: int(n) for source, n in zip(question.sources, items, strict=True) if n}
+    find_method(method)  # a wrong name is an error before anything is drawn
+    return answer(gather_evidence(evidence, model=model, confidence=confidence), request, method)
+
+
+def answer(evidence: Evidence, request: Request, method: str = "mixture") -> Recommendation:
+    """What one method answers to a request; see `recommend`."""
+    request = request.resolved(evidence)
+    items = _whole_items(find_method(method)(evidence, request), request)
+    counts = {source: int(n) for source, n in zip(request.sources, items, strict=True) if n}
+    p_value_S = source_p_values(evidence, request)
+    p_value = any_source_helps(evidence, request, p_value_S)
+    helps = None if np.isnan(p_value) else bool(p_value <= 1 - request.confidence)
+    drawn_DT = _effects(evidence, request, items)
+    gain_D = drawn_DT[:, evidence.target_places(tuple(request.targets))] @ request.weights
+    expected = _expected(evidence, request, drawn_DT)
     return Recommendation(
         method=method,
-        model=known.model,
-        targets=question.targets,
-        budget=question.budget,
+        model=evidence.model,
+        targets=dict(request.targets),
+        budget=int(request.budget),
         items=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
         expected=expected,
-        evidence=rows,
+        evidence=_evidence_rows(evidence, request, items, p_value_S),
         helps=helps,
         p_value=p_value,
         p_gain=float((gain_D > 0).mean()) if not np.isnan(gain_D).any() else np.nan,
-        sentence=sentence_of(question, counts, expected, helps, p_value, confidence),
-        cautions=cautions_of(known, question, counts, p_value_S, confidence),
-        settings={**vars(settings), "confidence": confidence, "exclude_target_data": exclude_target_data},
+        sentence=sentence_of(request, counts, expected, helps, p_value),
+        cautions=cautions_of(evidence, request, counts, p_value_S),
+        settings={
+            **vars(request.settings),
+            "confidence": request.confidence,
+            "exclude_target_data": request.exclude_target_data,
+        },
     )
 
 
@@ -166,34 +171,34 @@ def study_fragment(recommendations: Iterable[Recommendation]) -> str:
     return str(yaml.safe_dump({"mixtures": mixtures}, sort_keys=False, allow_unicode=True, width=1000))
 
 
-def _whole_items(shares: np.ndarray, question: Question) -> np.ndarray:
+def _whole_items(shares: np.ndarray, request: Request) -> np.ndarray:
     """Whole items that add up to the budget: largest remainders, none above its cap."""
-    exact = shares * question.budget
+    exact = shares * request.budget
     items = np.floor(exact + 1e-9)
-    order = np.lexsort((question.sources, (items - exact).round(9)))  # of equal remainders the first by name
-    order = order[(items < question.caps)[order] & (shares > 0)[order]]
-    lacking = int(question.budget - items.sum())
+    order = np.lexsort((request.sources, (items - exact).round(9)))  # of equal remainders the first by name
+    order = order[(items < request.held)[order] & (shares > 0)[order]]
+    lacking = int(request.budget - items.sum())
     items[order[:lacking]] += 1
     return items.astype(int)
 
 
-def _effects(evidence: Evidence, question: Question, items: np.ndarray) -> np.ndarray:
+def _effects(evidence: Evidence, request: Request, items: np.ndarray) -> np.ndarray:
     """What the mixture does to every task: draws by tasks."""
     used = np.flatnonzero(items)
-    rows = evidence.source_places(question.sources)[used]
-    shares = (items[used] / question.budget).astype(np.float32)
+    rows = evidence.source_places(request.sources)[used]
+    shares = (items[used] / request.budget).astype(np.float32)
     return np.asarray(np.einsum("dst,s->dt", evidence.draws_DST[:, rows], shares), dtype=float)
 
 
-def _expected(evidence: Evidence, question: Question, drawn_DT: np.ndarray, confidence: float) -> pd.DataFrame:
+def _expected(evidence: Evidence, request: Request, drawn_DT: np.ndarray) -> pd.DataFrame:
     """Mean, interval and probability of a loss, for the weighted targets and for every task."""
-    columns = evidence.target_places(tuple(question.targets))
-    together = drawn_DT[:, columns] @ question.weights
+    columns = evidence.target_places(tuple(request.targets))
+    together = drawn_DT[:, columns] @ request.weights
     values = np.column_stack([together, drawn_DT])
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    low, high = np.quantile(values, request.ends, axis=0)
     exact = high - low < _EXACT
     unknown = np.isnan(values).any(axis=0) | bool(evidence.cells["p_value"].isna().all())
-    role = dict.fromkeys(question.targets, "target") | dict.fromkeys(question.protect, "protected")
+    role = dict.fromkeys(request.targets, "target") | dict.fromkeys(request.protect, "protected")
     return pd.DataFrame(
         {
             "task": ["", *evidence.targets],
@@ -206,30 +211,27 @@ def _expected(evidence: Evidence, question: Question, drawn_DT: np.ndarray, conf
     )
 
 
-def _evidence_rows(
-    evidence: Evidence, question: Question, items: np.ndarray, p_value_S: np.ndarray, confidence: float
-) -> pd.DataFrame:
+def _evidence_rows(evidence: Evidence, request: Request, items: np.ndarray, p_value_S: np.ndarray) -> pd.DataFrame:
     """A row for every source and target: most items first, then the highest shrunken PGF on the targets."""
-    drawn_DST = evidence.drawn(question.sources, tuple(question.targets))
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low_ST, high_ST = np.quantile(drawn_DST, ends, axis=0)
+    drawn_DST = evidence.drawn(request.sources, tuple(request.targets))
+    low_ST, high_ST = np.quantile(drawn_DST, request.ends, axis=0)
     mean_ST = drawn_DST.mean(axis=0)
-    measured = evidence.cells_at(confidence)
-    here = measured[measured["target"].isin(question.targets)]
+    measured = evidence.cells_at(request.confidence)
+    here = measured[measured["target"].isin(request.targets)]
     cells = {(cell["source"], cell["target"]): cell for cell in here.to_dict("records")}
     q_helps = false_discovery_rate(p_value_S)
-    order = np.lexsort([-mean_ST @ question.weights, -items])
-    found = []
+    order = np.lexsort([-mean_ST @ request.weights, -items])
+    rows = []
     for s in order:
-        for t, target in enumerate(question.targets):
-            source = question.sources[s]
+        for t, target in enumerate(request.targets):
+            source = request.sources[s]
             cell = cells.get((source, target), {"flags": "missing"})
-            found.append(
+            rows.append(
                 {
                     "source": source,
                     "target": target,
                     "items": int(items[s]),
-                    "share": items[s] / question.budget,
+                    "share": items[s] / request.budget,
                     **{name: cell.get(name, np.nan) for name in ("pgf", "low", "high")},
                     "shrunken": mean_ST[s, t],
                     "shrunken_low": low_ST[s, t],
@@ -239,4 +241,4 @@ def _evidence_rows(
                     "weakened_by": weakened(evidence, source, target, str(cell["flags"])),
                 }
             )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)

@@ -24,22 +24,22 @@ import numpy as np
 from scipy import special, stats
 
 from tasktransfer.recommendation.evidence import Evidence
-from tasktransfer.recommendation.request import Question
+from tasktransfer.recommendation.request import Request
 
 __all__ = ["any_source_helps", "source_p_values"]
 
 _POINTS = 1024
 
 
-def source_p_values(evidence: Evidence, question: Question) -> np.ndarray:
-    """One-sided p-value of each source of the question on the weighted targets; NaN where one is not known."""
-    p_value_ST = evidence.p_value[_places(evidence, question)]
+def source_p_values(evidence: Evidence, request: Request) -> np.ndarray:
+    """One-sided p-value of each source of the request on the weighted targets; NaN where one is not known."""
+    p_value_ST = evidence.p_value[_places(evidence, request)]
     z_ST = stats.norm.isf(np.clip(p_value_ST, 1e-300, 1 - 1e-16))
-    return np.asarray(stats.norm.sf((z_ST * _parts(evidence, question)).sum(axis=1)))
+    return np.asarray(stats.norm.sf((z_ST * _parts(evidence, request)).sum(axis=1)))
 
 
 def any_source_helps(
-    evidence: Evidence, question: Question, p_value_S: np.ndarray, *, among: np.ndarray | None = None
+    evidence: Evidence, request: Request, p_value_S: np.ndarray, *, among: np.ndarray | None = None
 ) -> float:
     """p-value of "no source helps", from those of the sources; NaN where none is known.
 
@@ -48,12 +48,12 @@ def any_source_helps(
     p_value_S
         Of `source_p_values`.
     among
-        Which of the question's sources count; all where None.
+        Which of the request's sources count; all where None.
     """
     tested = ~np.isnan(p_value_S) & (True if among is None else among)
     if not tested.any():
         return float("nan")
-    load_ST = (evidence.errors.load[_places(evidence, question)] * _parts(evidence, question))[tested]
+    load_ST = (evidence.errors.load[_places(evidence, request)] * _parts(evidence, request))[tested]
     own_S = np.sqrt(1 - (load_ST**2).sum(axis=1))
     highest = float(stats.norm.isf(max(p_value_S[tested].min(), 1e-300)))
     points = stats.qmc.Sobol(load_ST.shape[1], seed=0).random(_POINTS)
@@ -62,13 +62,13 @@ def any_source_helps(
     return float(-np.expm1(below_N).mean())
 
 
-def _places(evidence: Evidence, question: Question) -> tuple[np.ndarray, ...]:
-    return np.ix_(evidence.source_places(question.sources), evidence.target_places(tuple(question.targets)))
+def _places(evidence: Evidence, request: Request) -> tuple[np.ndarray, ...]:
+    return np.ix_(evidence.source_places(request.sources), evidence.target_places(tuple(request.targets)))
 
 
-def _parts(evidence: Evidence, question: Question) -> np.ndarray:
+def _parts(evidence: Evidence, request: Request) -> np.ndarray:
     """What each target's score counts: shape S, T."""
-    here = _places(evidence, question)
+    here = _places(evidence, request)
     error_ST = np.hypot(evidence.errors.own_ST[here], evidence.errors.shared_T[here[1]])
-    part_ST = question.weights * np.maximum(np.nan_to_num(error_ST), 1e-9)
+    part_ST = request.weights * np.maximum(np.nan_to_num(error_ST), 1e-9)
     return np.asarray(part_ST / np.linalg.norm(part_ST, axis=1, keepdims=True))

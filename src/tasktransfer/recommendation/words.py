@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.recommendation.evidence import Evidence
-from tasktransfer.recommendation.request import Question
+from tasktransfer.recommendation.request import Request
 from tasktransfer.recommendation.significance import any_source_helps
 
 __all__ = ["PROBABLE", "cautions_of", "sentence_of", "weakened"]
@@ -19,26 +19,25 @@ _NAMED = 4  # tasks and sources, before the rest is counted
 
 
 def sentence_of(
-    question: Question,
+    request: Request,
     items: Mapping[str, int],
     expected: pd.DataFrame,
     helps: bool | None,
     p_value: float,
-    confidence: float,
 ) -> str:
     """What to train on and what to expect, or that nothing is known to help."""
-    target = _targets(question)
+    target = _targets(request)
     parts = [f"{n} {'item' if n == 1 else 'items'} of {source}" for source, n in
              sorted(items.items(), key=lambda item: -item[1])]  # fmt: skip
     train = _listed(parts)
     gain = expected.iloc[0]
-    told = _effect(gain, target, confidence)
+    told = _effect(gain, target, request.confidence)
     if helps is False:
         return (
-            f"No evidence that any source helps {target} (p = {p_value:.2f}, {len(question.sources)} sources). "
+            f"No evidence that any source helps {target} (p = {p_value:.2f}, {len(request.sources)} sources). "
             f"{train} would be a guess: {told}."
         )
-    return f"Train on {train}: {told}{_harm(question, expected)}."
+    return f"Train on {train}: {told}{_harm(request, expected)}."
 
 
 def _effect(row: pd.Series, target: str, confidence: float) -> str:
@@ -54,12 +53,12 @@ def _effect(row: pd.Series, target: str, confidence: float) -> str:
     return told
 
 
-def _harm(question: Question, expected: pd.DataFrame) -> str:
+def _harm(request: Request, expected: pd.DataFrame) -> str:
     """What is probably lost, protected tasks first."""
     tasks = expected.iloc[1:]
     lost = tasks[(tasks["role"] != "target") & (tasks["p_harm"] >= PROBABLE)].sort_values("pgf")
     protected = tasks[tasks["role"] == "protected"].sort_values("p_harm", ascending=False)
-    told = _of_protected(protected) if question.protect else ""
+    told = _of_protected(protected) if request.protect else ""
     others = lost[lost["role"] == "other"]
     return told + ("" if others.empty else _losses("", others))
 
@@ -81,10 +80,10 @@ def _losses(which: str, rows: pd.DataFrame) -> str:
     return f"; {which}{_listed(named)} probably {'loses' if len(named) == 1 else 'lose'}"
 
 
-def _targets(question: Question) -> str:
-    if len(question.targets) == 1:
-        return next(iter(question.targets))
-    named = [f"{task} ({weight:.0%})" for task, weight in question.targets.items()]
+def _targets(request: Request) -> str:
+    if len(request.targets) == 1:
+        return next(iter(request.targets))
+    named = [f"{task} ({weight:.0%})" for task, weight in request.targets.items()]
     return f"{_listed(named)} together"
 
 
@@ -102,13 +101,13 @@ def weakened(evidence: Evidence, source: str, target: str, flags: str) -> str:
     return "; ".join(told)
 
 
-def _of_the_budget(evidence: Evidence, question: Question, items: Mapping[str, int]) -> Iterator[str]:
+def _of_the_budget(evidence: Evidence, request: Request, items: Mapping[str, int]) -> Iterator[str]:
     """What the number of items does to the answer: sources used up, and a budget that nothing was trained on."""
-    held = dict(zip(question.sources, question.caps, strict=True))
-    if used_up := [source for source, n in items.items() if n >= held[source] and n < question.budget]:
-        gain_ST = evidence.drawn(list(items), tuple(question.targets)).mean(axis=0)
-        alone = dict(zip(items, gain_ST @ question.weights, strict=True))
-        mixed = sum(n / question.budget * alone[source] for source, n in items.items())
+    held = dict(zip(request.sources, request.held, strict=True))
+    if used_up := [source for source, n in items.items() if n >= held[source] and n < request.budget]:
+        gain_ST = evidence.drawn(list(items), tuple(request.targets)).mean(axis=0)
+        alone = dict(zip(items, gain_ST @ request.weights, strict=True))
+        mixed = sum(n / request.budget * alone[source] for source, n in items.items())
         better = [source for source in used_up if alone[source] > mixed]
         if better:
             names = [f"{source} ({held[source]:g} items, {alone[source]:+.2f} by itself)" for source in better]
@@ -117,39 +116,42 @@ def _of_the_budget(evidence: Evidence, question: Question, items: Mapping[str, i
                 f"{_listed(names)} {are} used up; the rest of the budget goes to sources that help less, and the "
                 f"mixture is expected to give {mixed:+.2f}. A smaller budget may serve better"
             )
-    if evidence.train_items is not None and evidence.train_items != question.budget:
+    if evidence.train_items is not None and evidence.train_items != request.budget:
         yield (
-            f"the sources were trained on {evidence.train_items} items each; what {question.budget} items do may "
+            f"the sources were trained on {evidence.train_items} items each; what {request.budget} items do may "
             "be more or less"
         )
 
 
 def cautions_of(
-    evidence: Evidence, question: Question, items: Mapping[str, int], p_value_S: np.ndarray, confidence: float
+    evidence: Evidence, request: Request, items: Mapping[str, int], p_value_S: np.ndarray
 ) -> tuple[str, ...]:
     """What the draws lack, and what weakens the columns of the targets and the protected tasks."""
-    told = list(evidence.notes)
-    if evidence.accuracies is None and confidence != (level := evidence.settings.confidence):
-        told.append(
+    cautions = list(evidence.notes)
+    if evidence.accuracies is None and request.confidence != (level := evidence.settings.confidence):
+        cautions.append(
             f"measured intervals are left out, since the table has them at {level:.0%} and not at "
-            f"{confidence:.0%}; its verdicts stand. `analyze --confidence {confidence:g}` makes both anew"
+            f"{request.confidence:.0%}; its verdicts stand. `analyze --confidence {request.confidence:g}` makes "
+            "both anew"
         )
     holes = np.isnan(evidence.observed)
-    for target in question.targets:
+    for target in request.targets:
         of_target = holes[evidence.source_places(list(items)), evidence.target_places([target])]
         if unmeasured := [source for source, hole in zip(items, of_target, strict=True) if hole]:
-            told.append(f"what is said of {target} is a guess: {_listed(unmeasured)} was not measured on it")
-    told.extend(_of_the_budget(evidence, question, items))
+            cautions.append(f"what is said of {target} is a guess: {_listed(unmeasured)} was not measured on it")
+    cautions.extend(_of_the_budget(evidence, request, items))
     if len(items) > 1:
-        told.append(f"the effects of {len(items)} sources are added up by their shares, which is an assumption")
+        cautions.append(
+            f"the effects of {len(items)} sources are added up by their shares, which is an assumption"
+        )
     if np.isnan(p_value_S).all():
-        told.append("whether any source helps is not tested: no error is known for its cells on the targets")
-    others = np.array([source not in question.targets for source in question.sources])
-    p_value = np.nan if others.all() else any_source_helps(evidence, question, p_value_S, among=others)
-    if p_value > 1 - confidence:
-        told.append(f"no evidence that any task but the target itself helps it (p = {p_value:.2f})")
+        cautions.append("whether any source helps is not tested: no error is known for its cells on the targets")
+    others = np.array([source not in request.targets for source in request.sources])
+    p_value = np.nan if others.all() else any_source_helps(evidence, request, p_value_S, among=others)
+    if p_value > 1 - request.confidence:
+        cautions.append(f"no evidence that any task but the target itself helps it (p = {p_value:.2f})")
     rows = evidence.diagnostics
-    for task in (*question.targets, *question.protect):
+    for task in (*request.targets, *request.protect):
         of_task = rows[(rows["scope"] == "target") & (rows["target"] == task)]
-        told.extend(f"{task}: {message}" for message in of_task["message"])
-    return tuple(told)
+        cautions.extend(f"{task}: {message}" for message in of_task["message"])
+    return tuple(cautions)
