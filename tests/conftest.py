@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tasktransfer.analysis.analyze import Analysis, analyze
+from tasktransfer.drawing import style as look
 from tasktransfer.importers.inputs import read_accuracies
 from tests.bench import bench, reference  # noqa: F401  (fixtures of all rooms that run a study)
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = Path(os.environ.get("TASKTRANSFER_PUBLISHED", ROOT.parent / "shared" / "published_pgf"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rough_figures() -> Iterator[None]:
+    """Coarse pictures and the quicker kind of font: what is drawn stays the same, in a third of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(look, "PNG_DPI", 50)
+        patch.setitem(look._STYLE, "pdf.fonttype", 3)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from tasktransfer.tasks.own.folder import read_folder_task
+from tests.commands import tasktransfer
 from tests.tasks.builders.layouts import artbench
 
 
 def build(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "tasktransfer.cli", "build-train", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+    return tasktransfer("build-train", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tasktransfer.cli import main
+from tests.commands import tasktransfer, tasktransfer_process
 from tests.tasks.released import blink_rows, write_blink, write_training, write_vsi
 
 Image = pytest.importorskip("PIL.Image", reason="images need Pillow")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "my_task"
 
 
-def check(monkeypatch, capsys, *arguments):
+def check(*arguments):
     """Status, lines and errors of the command."""
-    monkeypatch.setattr("sys.argv", ["tasktransfer", "check-task", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        main()
-    told = capsys.readouterr()
-    return left.value.code, told.out, told.err
+    result = tasktransfer("check-task", *arguments)
+    return result.returncode, result.stdout, result.stderr
 
 
-def test_a_sound_folder(monkeypatch, capsys):
-    status, out, _ = check(monkeypatch, capsys, EXAMPLE)
+def test_a_sound_folder():
+    status, out, _ = check(EXAMPLE)
     assert status == 0
     assert "train: 24 items\n  2 options: 24 items; A11 B13; one letter at most 54.2%, chance 50.0%" in out
     assert "images: 1 in 8 items; sizes 64x64 to 64x64" in out
     assert "images of test items among the training images: none" in out
 
 
-def test_every_fault_is_named(monkeypatch, capsys, tmp_path):
+def test_every_fault_is_named(tmp_path):
     folder = tmp_path / "task"
     shutil.copytree(EXAMPLE, folder)
     rows = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
@@ -48,7 +42,7 @@ def test_every_fault_is_named(monkeypatch, capsys, tmp_path):
     again = test[1] | {"id": "again", "answer": {"A": "B", "B": "A"}[test[1]["answer"]]}
     many = [train[2] | {"id": f"m{n}", "question": f"Which, {n}?", "answer": "A"} for n in range(60)]
     (folder / "items.jsonl").write_text("\n".join(map(json.dumps, [*rows, again, *many])))
-    status, _, err = check(monkeypatch, capsys, folder)
+    status, _, err = check(folder)
     assert status == 1
     assert f"item {train[0]['id']!r}: the image has 1 x 1 pixels" in err
     assert f"1 images of test items are images of training items: {test[0]['id']} = {train[1]['id']}" in err
@@ -57,10 +51,10 @@ def test_every_fault_is_named(monkeypatch, capsys, tmp_path):
     assert err.startswith("\n4 faults")
 
 
-def test_a_benchmark_with_and_without_training_items(monkeypatch, capsys, tmp_path):
+def test_a_benchmark_with_and_without_training_items(tmp_path):
     write_blink(tmp_path, "blink_relative_reflectance")
     name = "blink_relative_reflectance"
-    status, out, _ = check(monkeypatch, capsys, name, "--data", tmp_path)
+    status, out, _ = check(name, "--data", tmp_path)
     assert status == 0
     assert "3 options: 134 items; A40 B42 C52; one letter at most 38.8%, chance 33.3%" in out
     assert "train: not looked at" in out
@@ -72,7 +66,7 @@ def test_a_benchmark_with_and_without_training_items(monkeypatch, capsys, tmp_pa
     (folder / "0_0.png").write_bytes(same.getvalue())
     with Image.open(same) as image:
         image.resize((96, 80)).save(scaled)
-    status, _, err = check(monkeypatch, capsys, name, "--data", tmp_path, "--training", folder)
+    status, _, err = check(name, "--data", tmp_path, "--training", folder)
     assert status == 1
     assert "1 images of test items are images of training items: val_Relative_Reflectance_10 = t0\n" in err
     assert "look alike: " in err
@@ -85,16 +79,16 @@ def blink_rows_of(name):
     return blink_rows(BLINK_TASKS[name])
 
 
-def test_videos_are_looked_at(monkeypatch, capsys, tmp_path):
+def test_videos_are_looked_at(tmp_path):
     write_vsi(tmp_path)
     arguments = ("vsi_object_rel_direction", "--data", tmp_path, "--items", 9, "--frames", 4)
-    status, out, _ = check(monkeypatch, capsys, *arguments)
+    status, out, _ = check(*arguments)
     assert status == 0
     assert "test: 9 items\n  2 options: 3 items" in out
     assert "images: 4 in 9 items; sizes 32x24 to 32x24" in out
 
 
-def test_a_hub_dataset_is_described_in_a_file(monkeypatch, capsys, tmp_path):
+def test_a_hub_dataset_is_described_in_a_file(tmp_path):
     lines = [{"q": f"Which {n}?", "pic": "a.png", "o": ["x", "y"], "a": "AB"[n % 2]} for n in range(6)]
     for folder in ("tables", "specs"):
         (tmp_path / folder).mkdir()
@@ -104,10 +98,10 @@ def test_a_hub_dataset_is_described_in_a_file(monkeypatch, capsys, tmp_path):
     spec.write_text(
         "dataset: ../tables\nsplits: {test: test}\ncolumns: {question: q, images: [pic], choices: o, answer: a}\n"
     )
-    status, out, _ = check(monkeypatch, capsys, spec)
+    status, out, _ = check(spec)
     assert (status, "2 options: 6 items; A3 B3" in out) == (0, True)
     spec.write_text(f"dataset: {tmp_path}\ncolumn: {{question: q}}\nsplits: {{tset: test}}\n")
-    status, _, err = check(monkeypatch, capsys, spec)
+    status, _, err = check(spec)
     assert status == 2
     assert err.removeprefix("error: ").splitlines() == [
         f"{spec}: splits.tset: is 'tset' (did you mean 'test'?); accepted is 'train' or 'test'",
@@ -116,7 +110,7 @@ def test_a_hub_dataset_is_described_in_a_file(monkeypatch, capsys, tmp_path):
     ]
 
 
-def test_a_split_that_should_be_there_is_a_fault_told_once(monkeypatch, capsys, tmp_path):
+def test_a_split_that_should_be_there_is_a_fault_told_once(tmp_path):
     lines = [{"q": f"Which {n}?", "o": ["x", "y"], "a": "AB"[n % 2]} for n in range(6)]
     tables = tmp_path / "tables"
     tables.mkdir()
@@ -124,17 +118,17 @@ def test_a_split_that_should_be_there_is_a_fault_told_once(monkeypatch, capsys, 
     spec = tmp_path / "mine.yaml"
     keys = "dataset: ./tables\ncolumns: {question: q, choices: o, answer: a}\n"
     spec.write_text(keys)  # no split is named: the test items may well be absent
-    status, out, err = check(monkeypatch, capsys, spec)
+    status, out, err = check(spec)
     assert (status, err) == (0, "")
     assert f"test: not looked at. {tables} has no file of split 'test'" in out
     spec.write_text(keys + "splits: {train: train, test: dev}\n")
-    status, out, err = check(monkeypatch, capsys, spec)
+    status, out, err = check(spec)
     assert status == 1
     assert err.startswith(f"\n1 fault\n  {tables} has no file of split 'dev'")
     assert "test: not looked at\n" in out
     (tables / "test-00000-of-00002.jsonl").write_text(json.dumps(lines[0]))
     spec.write_text(keys)
-    status, out, err = check(monkeypatch, capsys, spec)
+    status, out, err = check(spec)
     assert status == 1
     assert (out + err).count("test-00001-of-00002.jsonl") == 1
 
@@ -143,11 +137,8 @@ def test_a_folder_that_is_not_there_may_be_a_hub_dataset(tmp_path):
     pytest.importorskip("huggingface_hub", reason="asking the Hub needs its client")
     spec = tmp_path / "mine.yaml"
     spec.write_text("dataset: tables/nope\ncolumns: {question: q, answer: a}\n")
-    environment = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_ENDPOINT": "http://127.0.0.1:9"}
-    told = subprocess.run(
-        [sys.executable, "-m", "tasktransfer.cli", "check-task", str(spec)],
-        env=environment | {"HF_HUB_OFFLINE": "0"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    asked = {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    told = tasktransfer_process("check-task", spec, **asked)
     assert told.returncode == 1
     assert told.stdout == "train: not looked at\ntest: not looked at\n"
     first, *_, number, fault = told.stderr.splitlines()
@@ -157,10 +148,10 @@ def test_a_folder_that_is_not_there_may_be_a_hub_dataset(tmp_path):
     assert len(told.stderr.splitlines()) == 4
 
 
-def test_what_is_no_task_is_refused(monkeypatch, capsys, tmp_path):
-    status, _, err = check(monkeypatch, capsys, "blink_jigsow")
+def test_what_is_no_task_is_refused(tmp_path):
+    status, _, err = check("blink_jigsow")
     assert (status, "did you mean 'blink_jigsaw'" in err) == (2, True)
-    status, _, err = check(monkeypatch, capsys, tmp_path)
+    status, _, err = check(tmp_path)
     assert (status, "a task is a folder with items.jsonl" in err) == (2, True)
-    status, _, err = check(monkeypatch, capsys, "blink_jigsaw", "--data", tmp_path)
+    status, _, err = check("blink_jigsaw", "--data", tmp_path)
     assert (status, "hf download BLINK-Benchmark/BLINK Jigsaw/val-00000" in err) == (1, True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -11,11 +10,10 @@ import pytest
 import yaml
 
 import tasktransfer as tt
-from tasktransfer.cli import main
 from tasktransfer.recommendation.figure import recommendation_numbers
 from tasktransfer.recommendation.save import recommendation_lines, save_recommendation
 from tasktransfer.tables import write_csv
-from tests.cli.test_analyze import tasktransfer
+from tests.commands import tasktransfer
 from tests.recommendation.evidence import evidence_of
 from tests.studies import random_counts
 
@@ -51,31 +49,28 @@ def test_tables_lead_to_a_recommendation_and_its_files(table, tmp_path):
     assert figures == {"recommendation.png", "recommendation.pdf", "recommendation.csv"}
 
 
-def here(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
-    """The command in this process, which has all that is slow to load."""
-    monkeypatch.setattr(sys, "argv", ["tasktransfer", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        main()
-    told = capsys.readouterr()
-    return int(left.value.code or 0), told.out, told.err
+def here(*arguments) -> tuple[int, str, str]:
+    """Status, output and messages."""
+    result = tasktransfer(*arguments)
+    return result.returncode, result.stdout, result.stderr
 
 
-def test_a_finished_analysis_is_read_as_it_was_saved(table, tmp_path, monkeypatch, capsys):
+def test_a_finished_analysis_is_read_as_it_was_saved(table, tmp_path):
     analysis = tt.analyze(tt.read_accuracies(table))
     write_csv(analysis.transfers, tmp_path / "transfers.csv")
     found = tt.recommend(analysis, "t4", 10, model="one", exclude_target_data=True)
     asked = ["--model", "one", "--target", "t4", "--budget", "10", "--exclude-target-data"]
-    status, out, _ = here(monkeypatch, capsys, "recommend", tmp_path / "transfers.csv", *asked)
+    status, out, _ = here("recommend", tmp_path / "transfers.csv", *asked)
     assert (status, out.splitlines()[0]) == (0, found.sentence)
     assert "caution" not in out
     write_csv(analysis.diagnostics, tmp_path / "diagnostics.csv")
     (tmp_path / "summary.json").write_text("{}")
-    status, out, _ = here(monkeypatch, capsys, "recommend", tmp_path, *asked)
+    status, out, _ = here("recommend", tmp_path, *asked)
     assert status == 0
     assert [line for line in out.splitlines() if line.startswith("caution")] == [
         f"caution: {c}" for c in found.cautions
     ]
-    status, _, err = here(monkeypatch, capsys, "recommend", tmp_path, *asked, "--ceiling", "human")
+    status, _, err = here("recommend", tmp_path, *asked, "--ceiling", "human")
     assert status == 2
     assert "a finished analysis" in err
 
@@ -99,8 +94,8 @@ def test_a_finished_analysis_is_read_as_it_was_saved(table, tmp_path, monkeypatc
         (["--model", "one", "--target", "t1", "--budget", "9", "--method", "topk"], "did you mean 'top-k'?"),
     ],
 )
-def test_what_is_wrong_is_told(table, asked, told, monkeypatch, capsys):
-    status, _, err = here(monkeypatch, capsys, "recommend", table, *asked)
+def test_what_is_wrong_is_told(table, asked, told):
+    status, _, err = here("recommend", table, *asked)
     assert status == 2
     assert err.startswith("error: ")
     assert told in err
@@ -141,10 +136,10 @@ def test_no_task_that_probably_loses_is_dropped_from_the_table():
     assert "+0.30 to" not in "".join(table)  # of no known error no interval
 
 
-def test_a_recommendation_beside_a_finished_analysis_leaves_it_whole(table, tmp_path, monkeypatch, capsys):
-    assert here(monkeypatch, capsys, "analyze", table, "--out", tmp_path)[0] == 0
+def test_a_recommendation_beside_a_finished_analysis_leaves_it_whole(table, tmp_path):
+    assert here("analyze", table, "--out", tmp_path)[0] == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     asked = ["--model", "one", "--target", "t1", "--budget", "9", "--out", tmp_path]
-    assert here(monkeypatch, capsys, "recommend", tmp_path, *asked)[0] == 0
+    assert here("recommend", tmp_path, *asked)[0] == 0
     assert (tmp_path / "recommendation.json").is_file()
     assert {path: path.read_bytes() for path in before} == before

@@ -14,6 +14,7 @@ from tasktransfer.importers.draft import draft_manifest, find_runs, write_draft
 from tasktransfer.importers.import_lines import draft_lines, import_lines
 from tasktransfer.importers.lmms_eval import read_lmms_eval
 from tasktransfer.importers.manifest import ManifestRun, read_manifest
+from tests.commands import tasktransfer
 from tests.importers import harness_logs as build
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -274,24 +275,19 @@ def test_runs_that_the_manifest_does_not_name_are_told(folder):
 # the command and the example
 
 
-def command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "tasktransfer.cli", "import", *map(str, arguments)]
-    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 def test_import_drafts_then_reads(tmp_path):
     shutil.copytree(EXAMPLES / "lmms_eval", tmp_path / "lmms_eval")
-    first = command("lmms_eval", "--manifest", "m.yaml", cwd=tmp_path)
+    first = tasktransfer("import", "lmms_eval", "--manifest", "m.yaml", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "2 runs (lmms_eval)" in first.stdout
     assert not (tmp_path / "predictions.parquet").exists()
-    second = command("--manifest", "m.yaml", cwd=tmp_path)
+    second = tasktransfer("import", "--manifest", "m.yaml", cwd=tmp_path)
     assert second.returncode == 0, second.stderr
     assert "48 answers of 2 runs to 2 targets" in second.stdout
     assert "verdicts differ from the harness's" in second.stderr
     assert (tmp_path / "predictions.parquet").is_file()
     (tmp_path / "m.yaml").write_text("runs: []")
-    refused = command("--manifest", "m.yaml", cwd=tmp_path)
+    refused = tasktransfer("import", "--manifest", "m.yaml", cwd=tmp_path)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: m.yaml: a fault\n  line 1: runs is empty")
 

@@ -111,7 +111,10 @@ def small() -> Analysis:
 @pytest.fixture(scope="module")
 def written(small: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     folder = tmp_path_factory.mktemp("figures")
-    return folder, write_figures(small, folder)
+    with pytest.MonkeyPatch.context() as patch:  # as users get them, unlike those of all other tests
+        patch.setattr(look, "PNG_DPI", 200)
+        patch.setitem(look._STYLE, "pdf.fonttype", 42)
+        return folder, write_figures(small, folder)
 
 
 def numbers(written: tuple[Path, list[str]], name: str) -> pd.DataFrame:
@@ -139,7 +142,10 @@ def test_every_figure_is_written_in_three_forms(written: tuple[Path, list[str]])
     ]
     assert {path.name for path in folder.iterdir()} == {f"{n}.{x}" for n in names for x in ("pdf", "png", "csv")}
     for name in names:
-        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF-")
+        pdf = (folder / f"{name}.pdf").read_bytes()
+        assert pdf.startswith(b"%PDF-")
+        assert b"/FontFile2" in pdf  # journals refuse type 3 fonts
+        assert b"/Type3" not in pdf
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert not numbers(written, name).empty
 
@@ -300,7 +306,6 @@ def test_net_of_control_numbers(small: Analysis, written: tuple[Path, list[str]]
     assert len([axes for axes in draw_net_of_control(many).axes if axes.get_title(loc="left")]) == 3
 
 
-@pytest.mark.usefixtures("rough")
 def test_unknown_errors_leave_their_marks_out(tmp_path: Path) -> None:
     frame = pgf_only()
     analysis = analyze(frame[frame["seed"] == "0"].reset_index(drop=True))
@@ -318,7 +323,6 @@ def test_unknown_errors_leave_their_marks_out(tmp_path: Path) -> None:
         assert absent not in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-@pytest.mark.usefixtures("rough")
 def test_a_figure_without_numbers_is_left_out(tmp_path: Path) -> None:
     names = write_figures(analyze(accuracies("abc", "abc", seeds=("",))), tmp_path)
     absent = {"scale_trend", "seed_spread", "controls", "net_of_control"}
@@ -326,13 +330,6 @@ def test_a_figure_without_numbers_is_left_out(tmp_path: Path) -> None:
     assert not absent & set(names)
     assert {"pgf_matrix", "personas", "transfer_graph_1_m"} <= set(names)
     assert {path.stem for path in tmp_path.iterdir()} == set(names)
-
-
-@pytest.fixture
-def rough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Coarse pictures and the quicker kind of font: what is drawn stays the same."""
-    monkeypatch.setattr(look, "PNG_DPI", 50)
-    monkeypatch.setitem(look._STYLE, "pdf.fonttype", 3)
 
 
 CASES: dict[str, Callable[[], pd.DataFrame]] = {
@@ -359,7 +356,6 @@ def same_bytes(one: Path, other: Path) -> bool:
     return files == {path.name: path.read_bytes() for path in other.iterdir()}
 
 
-@pytest.mark.usefixtures("rough")
 def test_two_calls_write_the_same_bytes(tmp_path: Path) -> None:
     analysis = analyze(accuracies(FEW, FEW, holes=0.1))
     for folder in ("one", "other"):
@@ -367,7 +363,6 @@ def test_two_calls_write_the_same_bytes(tmp_path: Path) -> None:
     assert same_bytes(tmp_path / "one", tmp_path / "other")
 
 
-@pytest.mark.usefixtures("rough")
 @pytest.mark.parametrize("case", CASES)
 def test_odd_shapes_neither_raise_nor_warn(case: str, tmp_path: Path) -> None:
     names = write_figures(analyze(CASES[case]()), tmp_path)
@@ -377,7 +372,6 @@ def test_odd_shapes_neither_raise_nor_warn(case: str, tmp_path: Path) -> None:
         assert all((tmp_path / f"{name}.{suffix}").stat().st_size for suffix in ("pdf", "png", "csv"))
 
 
-@pytest.mark.usefixtures("rough")
 def test_no_defined_cell_gives_no_figure(tmp_path: Path) -> None:
     assert write_figures(analyze(without_gap()), tmp_path) == []
     assert list(tmp_path.iterdir()) == []
@@ -390,7 +384,6 @@ def test_names_survive_in_the_numbers_as_given(tmp_path: Path) -> None:
     assert set(drawn["source"]) == set(HOSTILE)
 
 
-@pytest.mark.usefixtures("rough")
 def test_models_that_share_a_slug_keep_their_own_graphs(tmp_path: Path) -> None:
     analysis = analyze(accuracies("ab", "ab", models=("a/b", "a:b")))
     names = [name for name in write_figures(analysis, tmp_path) if name.startswith("transfer_graph")]
