@@ -8,7 +8,7 @@ import pytest
 def passes(bench, out, text):
     from tasktransfer.predict.token_passes import grid_passes
     from tasktransfer.study.file import check_study
-    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.plan_study import plan_study
     from tasktransfer.study.store import Store
 
     study = check_study((bench / "study.yaml").read_text() + text, folder=bench)

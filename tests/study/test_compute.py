@@ -141,9 +141,9 @@ def test_a_control_without_images_needs_no_second_model_beside_the_one_in_4_bits
     from tasktransfer.models.prompts import blanked, encode
     from tasktransfer.study.file import load_study
     from tasktransfer.study.loading import Loading
-    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.plan_study import plan_study
     from tasktransfer.study.store import Store
-    from tasktransfer.study.train.training_items import lessons
+    from tasktransfer.study.train.training_items import training_prompts
 
     pytest.importorskip("bitsandbytes", reason="4-bit weights need bitsandbytes: pip install '.[qlora]'")
     changes = ["method.kind=qlora", "controls=[no-image]", "sources=[one]"]
@@ -154,7 +154,7 @@ def test_a_control_without_images_needs_no_second_model_beside_the_one_in_4_bits
     exact = loading.vlm(cell.model)
     drawn = {item.id: item for item in loading.draw(cell.training[0])}
     vlm = loading.vlm_of(cell)
-    prompts = lessons(vlm, cell, loading, seed=np.random.SeedSequence(0))
+    prompts = training_prompts(vlm, cell, loading, seed=np.random.SeedSequence(0))
     assert loading.vlm_of(cell) is vlm
     alone = encode(exact, [blanked(drawn[prompt.item]) for prompt in prompts])
     assert len(prompts) == 12

@@ -31,7 +31,8 @@ def test_the_text_gives_the_same_study(bench):
 
 
 def test_only_what_is_new_is_done(bench, reference, tmp_path):
-    from tasktransfer.study.run import plan_study, run_study
+    from tasktransfer.study.plan_study import plan_study
+    from tasktransfer.study.run import run_study
 
     out = shutil.copytree(reference, tmp_path / "out", copy_function=shutil.copy2)
     before = written_files(out)

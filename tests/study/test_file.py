@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from tasktransfer.errors import InputError
 from tasktransfer.study.file import check_study, load_study
-from tasktransfer.study.run import taken_from_hub
+from tasktransfer.study.plan_study import taken_from_hub
 from tasktransfer.study.spec import Study, study_text
 from tasktransfer.study.template import TEMPLATE
 

@@ -11,7 +11,8 @@ import pytest
 from tasktransfer.errors import InputError
 from tasktransfer.study.file import check_study, load_study
 from tasktransfer.study.plan import make_plan
-from tasktransfer.study.run import plan_study, run_study
+from tasktransfer.study.plan_study import plan_study
+from tasktransfer.study.run import run_study
 from tests.bench import STUDY, table_bytes, written_files
 
 GOOD = """\
@@ -117,13 +118,13 @@ def test_items_are_those_of_the_sources(bench):
 def test_what_is_learned(bench, tmp_path):
     from tasktransfer.study.loading import Loading
     from tasktransfer.study.store import Store
-    from tasktransfer.study.train.training_items import lessons
+    from tasktransfer.study.train.training_items import training_prompts
 
     study = load_study(bench / "study.yaml", overrides=["mixtures={m: {two: 5, count: 2}}"])
     plan = plan_study(study)
     loading = Loading(plan, Store(tmp_path))
     cell = next(cell for cell in plan.cells if cell.source == "m")
-    prompts = lessons(loading.vlm_of(cell), cell, loading, seed=np.random.SeedSequence(0))
+    prompts = training_prompts(loading.vlm_of(cell), cell, loading, seed=np.random.SeedSequence(0))
     wanted = [item.id for task, n in (("count", 2), ("two", 5)) for item in plan.supplies[task].draw("train", n)]
     assert [prompt.item for prompt in prompts] == wanted
 

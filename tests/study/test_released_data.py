@@ -10,7 +10,8 @@ from tasktransfer.errors import InputError
 from tasktransfer.models.families.checkpoints import CHECKPOINTS
 from tasktransfer.study.estimate import estimates
 from tasktransfer.study.file import check_study, load_study
-from tasktransfer.study.run import plan_study, run_study
+from tasktransfer.study.plan_study import plan_study
+from tasktransfer.study.run import run_study
 from tests.models.tiny_families import make_tiny
 from tests.tasks.released import write_blink, write_training, write_vsi
 

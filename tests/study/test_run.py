@@ -18,7 +18,6 @@ from tasktransfer.errors import InputError, OutputError, SettingsError
 from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.similarity.adapters import run_adapters
 from tasktransfer.study.checks import Check, unhelped
-from tasktransfer.study.engines.processes import _own_gpus
 from tasktransfer.study.lock import locked
 from tasktransfer.study.run import resume_study, run_study
 from tasktransfer.study.store import PREDICTIONS, Store
@@ -229,21 +228,6 @@ def test_a_picture_that_cannot_be_had_fails_its_cells_and_not_the_run(bench, tmp
     assert "seventeenth.png" in told
     assert "make room" not in told
     assert set(result.predictions["kind"]) == {"base"}
-
-
-def test_a_process_that_cannot_be_started_ends_the_run_and_is_told(bench, tmp_path):
-    (tmp_path / "out" / "workers.log").mkdir(parents=True)  # so that nothing can be printed there
-    with pytest.raises(OutputError, match="no process could be started"):
-        run_study(bench / "study.yaml", tmp_path / "out", workers=2, quiet=True)
-
-
-def test_a_gpu_named_by_its_number_stays_what_it_is(monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert _own_gpus(1, 2, "cuda") == {"CUDA_VISIBLE_DEVICES": "2,3"}
-    assert _own_gpus(1, 1, "cuda:3") == {}
 
 
 def test_a_second_runner_is_refused(bench, reference, tmp_path):

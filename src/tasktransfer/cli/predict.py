@@ -102,7 +102,7 @@ def propose_next(study: Path, out: Path | None, budget: str, *, decide: str, set
     from tasktransfer.importers.inputs import read_accuracies
     from tasktransfer.planning.measure_next import NothingToAskError, propose
     from tasktransfer.study.file import load_study
-    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.plan_study import plan_study
 
     amount, unit = _budget(budget)
     if out is None or not (out / "predictions.parquet").is_file():

@@ -70,10 +70,10 @@ def plan(
 
         propose_next(study, out, next_budget, decide=decide, sets=sets or ())
         return
+    from tasktransfer.study.checks import unseen_items
     from tasktransfer.study.file import load_study
-    from tasktransfer.study.run import plan_study, taken_from_hub
+    from tasktransfer.study.plan_study import plan_study, taken_from_hub
     from tasktransfer.study.store import Store
-    from tasktransfer.study.unseen import unseen_items
 
     checked = load_study(study, overrides=sets or ())
     planned = plan_study(checked, here_only=True)

@@ -1,21 +1,26 @@
-"""Is it trained? A cell whose loss did not fall, or that did not help its own task, says nothing about others."""
+"""Is it trained? A cell whose loss did not fall, or that did not help its own task, says nothing about others.
+
+Before training: which items it ends before reaching, which is no fault, but to be known.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tasktransfer.errors import quoted
 from tasktransfer.peft_folder import ADAPTER_WEIGHTS
 
 if TYPE_CHECKING:
     from tasktransfer.study.plan import Cell, Plan
     from tasktransfer.study.store import Store
 
-__all__ = ["Check", "check_training", "checks_csv", "unhelped"]
+__all__ = ["Check", "check_training", "checks_csv", "unhelped", "unseen_items"]
 
 _FELL = 0.95  # the loss of the last quarter of the steps, against that of the first
 
@@ -103,3 +108,24 @@ def unhelped(checks: Iterable[Check]) -> list[str]:
         f"{f' and {len(names) - 6} more' if len(names) > 6 else ''}"
         for flag, names in flagged.items()
     ]
+
+
+def unseen_items(plan: Plan) -> list[str]:
+    """One sentence for all sources, or mixtures, of which training sees the same part only."""
+    found: dict[tuple[str, int, int, int, float], list[str]] = {}
+    for cell in plan.cells:
+        how = cell.optimisation
+        if cell.kind not in ("finetune", "mixture") or how is None:
+            continue
+        if math.ceil(how.steps * how.stop) * how.batch < cell.n_items:
+            names = found.setdefault((cell.kind, cell.n_items, how.steps, how.batch, how.stop), [])
+            names += [cell.source] * (cell.source not in names)
+    return [_unseen(names, *key) for key, names in found.items()]
+
+
+def _unseen(names: list[str], kind: str, n_items: int, steps: int, batch: int, stop: float) -> str:
+    word = "source" if kind == "finetune" else "mixture"
+    whose = f"{word} {names[0]}" if len(names) == 1 else f"each of the {word}s {quoted(names)}"
+    taken = math.ceil(steps * stop)
+    of = f" of {steps}" if taken < steps else ""
+    return f"training sees {taken * batch} of {n_items} items of {whose} ({taken}{of} steps x batch {batch})"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.files import digest_of, slug
@@ -111,14 +112,18 @@ class Plan:
     missing: tuple[str, ...] = ()  # what is not on this machine, and what gets it
     fetched: tuple[str, ...] = ()  # of that, what a run gets from the Hub by itself
 
+    def cell(self, key: str) -> Cell:
+        """A cell by the name of its folder."""
+        return self._cells_by_key[key]
+
+    def items(self, model: str, key: str) -> ItemSet:
+        """Items that some cell of a model needs encoded, by the name of their file."""
+        return self._items_by_key[model, key]
+
     @property
     def item_sets(self) -> list[tuple[str, ItemSet]]:
         """Each (model, items) that some cell needs encoded, once."""
-        needed = {}
-        for cell in self.cells:
-            for items in (*cell.training, *(shard.items for shard in cell.shards)):
-                needed[cell.model, items.key] = (cell.model, items)
-        return list(needed.values())
+        return [(model, items) for (model, _), items in self._items_by_key.items()]
 
     def sees(self, model: str) -> str:
         """What identifies all that decides what a model of the study makes of an item."""
@@ -133,7 +138,19 @@ class Plan:
     @property
     def unique_cells(self) -> list[Cell]:
         """The cells to be computed; variants share the untouched model."""
-        return list({cell.key: cell for cell in self.cells}.values())
+        return list(self._cells_by_key.values())
+
+    @cached_property
+    def _cells_by_key(self) -> dict[str, Cell]:
+        return {cell.key: cell for cell in self.cells}
+
+    @cached_property
+    def _items_by_key(self) -> dict[tuple[str, str], ItemSet]:
+        return {
+            (cell.model, items.key): items
+            for cell in self.cells
+            for items in (*cell.training, *(shard.items for shard in cell.shards))
+        }
 
 
 def _sees(choice: ModelChoice, weights_digest: str) -> str:

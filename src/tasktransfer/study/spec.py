@@ -6,6 +6,7 @@ Where it writes is no part of it, and where it runs (`Compute`) decides no resul
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import yaml
@@ -64,6 +65,11 @@ class ModelChoice(_Part):
     max_tiles: int | None = Field(default=None, ge=1, strict=True)
     frame_seconds: float | None = Field(default=None, gt=0)
     family: str | None = Field(default=None, pattern=f"^{FUNCTION}$")
+
+    @property
+    def public_name(self) -> str:
+        """What an adapter says it belongs to: no place on this machine."""
+        return Path(self.weights).name if Path(self.weights).is_absolute() else self.weights
 
 
 class Method(_Part):

@@ -29,7 +29,7 @@ optimisation: {steps: 4, batch: 4, lr: 0.01}
 def planned(bench, tmp_path_factory):
     """A study of which nothing was run; ``tested`` has test items alone."""
     from tasktransfer.study.file import load_study
-    from tasktransfer.study.run import plan_study
+    from tasktransfer.study.plan_study import plan_study
     from tasktransfer.study.store import Store
 
     folder = tmp_path_factory.mktemp("foretold")

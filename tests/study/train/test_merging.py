@@ -127,17 +127,17 @@ def test_what_cannot_be_merged(vlm, adapters, tmp_path):
 
 
 def test_a_merge_of_an_adapter_that_failed_says_so(bench, tmp_path, monkeypatch):
-    import tasktransfer.study.do_job as workshop
+    import tasktransfer.study.do_job as do_job
     from tasktransfer.study.run import run_study
 
-    train = workshop.Workshop._train
+    train = do_job._train
 
-    def fail(self, cell):
+    def fail(cell, loading):
         if cell.source == "two":
             raise InputError("no luck")
-        train(self, cell)
+        train(cell, loading)
 
-    monkeypatch.setattr(workshop.Workshop, "_train", fail)
+    monkeypatch.setattr(do_job, "_train", fail)
     changes = ["merges={both: {of: {one: 1, two: 1}}}", "controls=[]"]
     result = run_study(bench / "study.yaml", tmp_path, overrides=changes, quiet=True)
     told = next(told for key, told in result.failed.items() if "merge" in key)

@@ -1,4 +1,4 @@
-"""Jobs done here, one after another, or by several processes: the same files either way.
+"""Jobs done by several processes of this machine.
 
 A process that dies takes its job with it, not the run: the job goes to a new process once, then counts as failed.
 """
@@ -11,47 +11,68 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasktransfer.study.devices import launch_command
-from tasktransfer.study.do_job import Job, Outcome, Workshop
+from tasktransfer.study.engines.engine import Do
+from tasktransfer.study.jobs import Job, Outcome
+from tasktransfer.study.plan import Plan
+from tasktransfer.study.store import Store
 
-__all__ = ["do_here", "do_in_processes"]
+__all__ = ["Processes"]
 
 _TRIES = 2
 
 
-def do_here(workshop: Workshop, jobs: Iterable[Job]) -> Iterator[Outcome]:
-    """Do jobs in this process."""
-    for job in jobs:
-        yield workshop.do(job)
+@dataclass(frozen=True)
+class Processes:
+    """The engine `processes`; see `tasktransfer.study.engines.engine.Engine`.
 
+    Each process loads the study from its folder; what they print goes to ``workers.log``. Where there are several
+    GPUs each worker has its own, or its own ``compute.gpus`` of them, unless ``compute.device`` says which one.
 
-def do_in_processes(
-    root: Path, jobs: Iterable[Job], *, workers: int, log: Path, gpus: int = 1, device: str = "auto"
-) -> Iterator[Outcome]:
-    """Do jobs in `workers` processes, yielding outcomes as they come.
-
-    Each process loads the study from `root`. What they print goes to `log`. Where there are several GPUs each
-    worker has its own, or its own `gpus` of them, unless `device` says which one it is.
+    Parameters
+    ----------
+    workers
+        How many, from 1.
     """
-    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    n_jobs = 0
-    for job in jobs:
-        waiting.put(job)
-        n_jobs += 1
-    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    hands = [_Hand(root, log, waiting, outcomes, gpus, device, number) for number in range(min(workers, n_jobs))]
-    try:
-        for hand in hands:
-            hand.start()
-        for _ in range(n_jobs):
-            yield outcomes.get()
-    finally:
-        for hand in hands:
-            hand.stop()
+
+    workers: int = 1
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs are done at a time."""
+        return self.workers
+
+    @contextmanager
+    def opened(self, plan: Plan, store: Store) -> Iterator[Do]:
+        """Processes are started when there is a job for them, stay for all stages, and end with the block."""
+        compute = plan.study.compute
+        waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        hands: list[_Hand] = []
+
+        def do(jobs: Sequence[Job]) -> Iterator[Outcome]:
+            for job in jobs:
+                waiting.put(job)
+            while len(hands) < min(self.workers, len(jobs)):
+                hands.append(_Hand(store.root, waiting, outcomes, compute.gpus, compute.device, len(hands)))
+                hands[-1].start()
+            for _ in jobs:
+                yield outcomes.get()
+
+        try:
+            yield do
+        finally:
+            for hand in hands:
+                hand.stopped = True
+            for _ in hands:
+                waiting.put(None)
+            for hand in hands:
+                hand.stop()
 
 
 class _Hand(threading.Thread):
@@ -60,8 +81,7 @@ class _Hand(threading.Thread):
     def __init__(
         self,
         root: Path,
-        log: Path,
-        waiting: queue.SimpleQueue[Job],
+        waiting: queue.SimpleQueue[Job | None],
         outcomes: queue.SimpleQueue[Outcome],
         gpus: int,
         device: str,
@@ -69,17 +89,13 @@ class _Hand(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.gpus, self.device, self.number = gpus, device, number
-        self.root, self.log, self.waiting, self.outcomes = root, log, waiting, outcomes
+        self.root, self.log, self.waiting, self.outcomes = root, root / "workers.log", waiting, outcomes
         self.process: subprocess.Popen[str] | None = None
         self.stopped = False
 
     def run(self) -> None:
-        """Take jobs until there are none left."""
-        while not self.stopped:
-            try:
-                job = self.waiting.get_nowait()
-            except queue.Empty:
-                return
+        """Take jobs until there is no more to come."""
+        while (job := self.waiting.get()) is not None and not self.stopped:
             try:
                 outcome = self._do(job)
             except Exception as error:  # whatever it is: the run waits for an outcome

@@ -17,7 +17,9 @@ import threading
 from pathlib import Path
 
 from tasktransfer.study.devices import agreed, is_first, joined_processes, world
-from tasktransfer.study.do_job import Job, Workshop
+from tasktransfer.study.do_job import do_job
+from tasktransfer.study.jobs import Job
+from tasktransfer.study.loading import Loading
 from tasktransfer.study.store import Store
 
 __all__ = ["main"]
@@ -32,11 +34,11 @@ def main() -> None:
         threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     store = Store(Path(sys.argv[1]))
     plan = store.read_plan()
-    workshop = Workshop(plan, store)
-    with joined_processes(workshop.loading.device(next(iter(plan.study.models)))):
+    loading = Loading(plan, store)
+    with joined_processes(loading.device(next(iter(plan.study.models)))):
         while True:
             job = Job(*json.loads(agreed(jobs.get() if is_first() else "")))
-            outcome = workshop.do(job)
+            outcome = do_job(job, loading)
             if outcome.error and world() > 1:
                 print(outcome.error, file=sys.stderr, flush=True)
                 os._exit(1)

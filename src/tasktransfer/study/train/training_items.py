@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tasktransfer.study.loading import Loading
     from tasktransfer.study.plan import Cell
 
-__all__ = ["equal_parts", "lessons"]
+__all__ = ["equal_parts", "training_prompts"]
 
 
-def lessons(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.SeedSequence) -> list[Prompt]:
+def training_prompts(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.SeedSequence) -> list[Prompt]:
     """The prompts, with the answers to be learned.
 
     Parameters

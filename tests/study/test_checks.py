@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from tasktransfer.cli import app
 from tasktransfer.errors import InputError
+from tasktransfer.study.checks import unseen_items
 from tasktransfer.study.file import check_study
-from tasktransfer.study.run import plan_study
-from tasktransfer.study.unseen import unseen_items
+from tasktransfer.study.plan_study import plan_study
 
 STUDY = """\
 name: short
