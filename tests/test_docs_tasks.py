@@ -15,7 +15,7 @@ import pytest
 
 from tasktransfer.study.file import check_study
 from tasktransfer.study.item_sets import find_item_sets
-from tasktransfer.tasks.benchmarks.blink_items import BLINK_REPO
+from tasktransfer.tasks.benchmarks.blink import BLINK_REPO
 from tasktransfer.tasks.benchmarks.vsi_bench import VSI_REPO
 from tasktransfer.tasks.open_task import KNOWN_TASKS
 from tests.tasks.own.test_hub_dataset import SCHEMA, rows

@@ -7,7 +7,7 @@ from .study.run import run_study as run_study
 
 # in
 from .importers.inputs import read_accuracies as read_accuracies
-from .importers.harnesses import read_harness_logs as read_harness_logs
+from .importers.read_logs import read_harness_logs as read_harness_logs
 from .importers.published import recover_counts as recover_counts
 from .tasks import find_task as find_task
 from .analysis.simulation import simulate_study as simulate_study

@@ -11,7 +11,7 @@ import pytest
 
 import tasktransfer as tt
 from tasktransfer.errors import InputError, OutputError
-from tasktransfer.importers.harnesses import PREDICTIONS, TOTALS, read_harness_logs, write_harness_logs
+from tasktransfer.importers.read_logs import PREDICTIONS, TOTALS, read_harness_logs, write_harness_logs
 from tests.importers import harness_logs as build
 
 TARGETS = ("Jigsaw", "Spatial_Relation")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tasktransfer.errors import InputError, OutputError
-from tasktransfer.importers.draft import draft_manifest, find_runs, write_draft
-from tasktransfer.importers.import_lines import draft_lines, import_lines
+from tasktransfer.importers.draft import _write_draft, draft_lines, draft_manifest, find_runs
 from tasktransfer.importers.lmms_eval import read_lmms_eval
 from tasktransfer.importers.manifest import ManifestRun, read_manifest
+from tasktransfer.importers.read_logs import import_lines
 from tests.commands import tasktransfer
 from tests.importers import harness_logs as build
 
@@ -98,7 +98,7 @@ lable: x
     assert text.splitlines()[0].endswith("manifest.yaml: 12 faults")
     for told in (
         "line 2: path 'bsae' does not exist in the folder of the manifest (did you mean 'base'?)",
-        "line 3: harness is 'lmms-eval' (did you mean 'lmms_eval'?); accepted are lmms_eval, vlmevalkit, evalsc",
+        "line 3: harness is 'lmms-eval' (did you mean 'lmms_eval'?); accepted are lmms_eval, evalscope, vlmeva",
         "line 4: model is empty",
         "line 6: key 'model' is missing",
         "line 6: key 'source' is missing (empty for the untouched model)",
@@ -260,7 +260,7 @@ def test_logs_that_cannot_be_read_are_drafted_too(tmp_path):
 def test_a_manifest_is_never_written_over(tmp_path):
     path = written(tmp_path, "mine")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_draft("other", path)
+        _write_draft("other", path)
     assert path.read_text() == "mine"
 
 

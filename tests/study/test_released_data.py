@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasktransfer.errors import InputError
-from tasktransfer.models.families.checkpoints import CHECKPOINTS
+from tasktransfer.models.families.registry import CHECKPOINTS
 from tasktransfer.study.estimate import estimates
 from tasktransfer.study.file import check_study, load_study
 from tasktransfer.study.plan_study import plan_study

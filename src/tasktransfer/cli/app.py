@@ -171,7 +171,8 @@ def import_logs(
     out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")] = Path("predictions.parquet"),
 ) -> None:
     """Read logs of lmms-eval, VLMEvalKit, EvalScope or Inspect AI as a table for analyze."""
-    from tasktransfer.importers.import_lines import draft_lines, import_lines
+    from tasktransfer.importers.draft import draft_lines
+    from tasktransfer.importers.read_logs import import_lines
 
     lines = import_lines(manifest, paths or [], out) if manifest.exists() else draft_lines(manifest, paths or [])
     for line in lines:

@@ -9,32 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tasktransfer.errors import InputError, OutputError, quoted
-from tasktransfer.importers.evalscope import evalscope_runs, model_named_in_evalscope
-from tasktransfer.importers.inspect_ai import inspect_ai_runs, model_named_in_inspect_ai
-from tasktransfer.importers.lmms_eval import lmms_eval_runs, model_named_in_lmms_eval
-from tasktransfer.importers.manifest import HARNESSES, UNKNOWN
-from tasktransfer.importers.vlmevalkit import vlmevalkit_runs
+from tasktransfer.importers.harnesses import HARNESSES
+from tasktransfer.importers.manifest import UNKNOWN
 from tasktransfer.tasks import BLINK
 
-__all__ = ["FoundRun", "draft_manifest", "find_runs", "write_draft"]
+__all__ = ["FoundRun", "draft_lines", "draft_manifest", "find_runs"]
 
-_RUNS = {
-    "lmms_eval": lmms_eval_runs,
-    "evalscope": evalscope_runs,
-    "vlmevalkit": vlmevalkit_runs,
-    "inspect_ai": inspect_ai_runs,
-}
-_NAMED: dict[str, Callable[[Path], str]] = {
-    "lmms_eval": model_named_in_lmms_eval,
-    "evalscope": model_named_in_evalscope,
-    "vlmevalkit": lambda _: "",  # its files and folders are named after the model
-    "inspect_ai": model_named_in_inspect_ai,
-}
 _MODEL = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9.]*(?:[-_][A-Za-z0-9.]+)*?[-_]\d+(?:\.\d+)?[bB](?![A-Za-z0-9])"
 )
@@ -75,15 +60,15 @@ def find_runs(paths: Iterable[Path]) -> list[FoundRun]:
     if not found:
         raise InputError(
             f"{quoted(given)}: no log of {', '.join(HARNESSES)} found there; each has files of its own: "
-            f"*_results.json, *_acc.csv or *_BLINK.xlsx, reviews/ and reports/, or *.eval"
+            f"{'; '.join(row.files for row in HARNESSES.values())}"
         )
     return list(dict.fromkeys(found))
 
 
 def _runs_of(folder: Path) -> list[FoundRun]:
-    for harness, runs in _RUNS.items():
-        if paths := runs(folder):
-            return [FoundRun(path, harness, len(paths)) for path in paths]
+    for harness in HARNESSES.values():
+        if paths := harness.find(folder):
+            return [FoundRun(path, harness.name, len(paths)) for path in paths]
     return []
 
 
@@ -110,7 +95,7 @@ def draft_manifest(runs: Iterable[FoundRun], manifest: Path) -> tuple[str, int]:
     return text, text.count(f": {_yaml(UNKNOWN)}  #")
 
 
-def write_draft(text: str, manifest: Path) -> None:
+def _write_draft(text: str, manifest: Path) -> None:
     """Write a draft where no file stands yet."""
     try:
         with manifest.open("x", encoding="utf-8") as handle:
@@ -119,10 +104,25 @@ def write_draft(text: str, manifest: Path) -> None:
         raise OutputError(f"{manifest}: cannot be written ({error.strerror})") from error
 
 
+def draft_lines(manifest: Path, paths: list[Path]) -> Iterator[str]:
+    """Draft the manifest from the logs below `paths`, and say what to do with it."""
+    if not paths:
+        raise InputError(f"{manifest}: no such file; give folders with logs, and it is drafted from them")
+    runs = find_runs(paths)
+    text, n_unknown = draft_manifest(runs, manifest)
+    _write_draft(text, manifest)
+    yield f"{manifest} drafted: {len(runs)} runs ({', '.join(sorted({run.harness for run in runs}))})."
+    if n_unknown:
+        yield f"Fill in what stands as ??? ({n_unknown}), and check the lines marked as guesses. Then:"
+    else:
+        yield "Nothing is left to fill in; check the lines marked as guesses. Then:"
+    yield f"  tasktransfer import --manifest {manifest}"
+
+
 def _entry(run: FoundRun, folder: Path) -> list[str]:
     path = Path(os.path.relpath(run.path.resolve(), folder.resolve())).as_posix()
     try:
-        logged = _NAMED[run.harness](run.path)
+        logged = HARNESSES[run.harness].model_of(run.path)
     except InputError:  # a log that cannot be read; reading it tells why
         logged = ""
     source, why = _guess_source(path, logged)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.logs import (
+    Harness,
     Log,
     Reply,
     Total,
@@ -25,13 +26,13 @@ from tasktransfer.importers.logs import (
 )
 from tasktransfer.tasks.answers.options import find_choices
 
-__all__ = ["evalscope_runs", "model_named_in_evalscope", "read_evalscope"]
+__all__ = ["HARNESS", "read_evalscope"]
 
 _ROOMS = {"reviews": "*.jsonl", "reports": "*.json"}
 _ACCURACIES = ("mean_acc", "acc", "accuracy")
 
 
-def evalscope_runs(folder: Path) -> list[Path]:
+def _runs(folder: Path) -> list[Path]:
     """The run a folder holds, or the models in it one by one where there are several."""
     models = _models(folder)
     if len(models) < 2:
@@ -39,7 +40,7 @@ def evalscope_runs(folder: Path) -> list[Path]:
     return [next(folder / room / model for room in _ROOMS if (folder / room / model).is_dir()) for model in models]
 
 
-def model_named_in_evalscope(path: Path) -> str:
+def _model_of(path: Path) -> str:
     """The models as the folders name them, for guessing what was evaluated."""
     return " ".join(_models(path))
 
@@ -137,3 +138,6 @@ def _metric_name(metric: Any) -> str:
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
+
+
+HARNESS = Harness("evalscope", "reviews/ and reports/", read_evalscope, _runs, _model_of)

@@ -14,16 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from tasktransfer.errors import InputError, quoted
-from tasktransfer.importers.logs import Log, Reply, Total, as_score, parse_json, pick, read_json, target_name
+from tasktransfer.importers.logs import (
+    Harness,
+    Log,
+    Reply,
+    Total,
+    as_score,
+    parse_json,
+    pick,
+    read_json,
+    target_name,
+)
 from tasktransfer.tasks import find_task
 
-__all__ = ["inspect_ai_runs", "model_named_in_inspect_ai", "read_inspect_ai"]
+__all__ = ["HARNESS", "read_inspect_ai"]
 
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _NAMES = ("sub_task", "subset", "task", "category")
 
 
-def inspect_ai_runs(folder: Path) -> list[Path]:
+def _runs(folder: Path) -> list[Path]:
     """The run a folder holds, or its logs one by one where they are not of one model and different tasks."""
     files = _logs(folder)
     try:
@@ -34,7 +44,7 @@ def inspect_ai_runs(folder: Path) -> list[Path]:
     return [folder] if len(models) == 1 and len(targets) == len(files) else files
 
 
-def model_named_in_inspect_ai(path: Path) -> str:
+def _model_of(path: Path) -> str:
     """The model and its arguments as logged, for guessing what was evaluated."""
     files = _logs(path) if path.is_dir() else [path]
     return _model_of_log(_load(files[0]))
@@ -198,3 +208,6 @@ def _totals(content: dict[str, Any], target: str) -> list[Total]:
     done = pick(content, "results", "completed_samples")
     n_items = done / epochs if done else math.nan
     return [] if math.isnan(as_score(value)) else [Total(target, as_score(value), n_items)]
+
+
+HARNESS = Harness("inspect_ai", "*.eval", read_inspect_ai, _runs, _model_of)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.logs import (
+    Harness,
     Log,
     Reply,
     Total,
@@ -25,12 +26,12 @@ from tasktransfer.importers.logs import (
 )
 from tasktransfer.tasks.answers.options import find_choices
 
-__all__ = ["lmms_eval_runs", "model_named_in_lmms_eval", "read_lmms_eval"]
+__all__ = ["HARNESS", "read_lmms_eval"]
 
 _RESULTS = "results.json"
 
 
-def lmms_eval_runs(folder: Path) -> list[Path]:
+def _runs(folder: Path) -> list[Path]:
     """The run a folder holds, or its result files one by one where two of them hold the same task."""
     files = _results_files(folder)
     try:
@@ -40,7 +41,7 @@ def lmms_eval_runs(folder: Path) -> list[Path]:
     return files if len(set(tasks)) < len(tasks) else [folder] if files else []
 
 
-def model_named_in_lmms_eval(path: Path) -> str:
+def _model_of(path: Path) -> str:
     """The arguments of the model as logged, for guessing what was evaluated."""
     files = _results_files(path)
     return str(pick(_results(files[0]), "config", "model_args") or "") if files else ""
@@ -164,3 +165,6 @@ def _response(line: dict[str, Any]) -> str | None:
     while isinstance(value, list) and value:
         value = value[0]
     return value if isinstance(value, str) else None
+
+
+HARNESS = Harness("lmms_eval", "*_results.json", read_lmms_eval, _runs, _model_of)

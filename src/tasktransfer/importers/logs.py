@@ -1,6 +1,6 @@
 """What the log of any evaluation harness says, in one form, and how its JSON is read.
 
-A log tells replies (one per item, with the harness's own verdict) or only totals (an accuracy per target).
+A log holds replies (one per item, with the harness's own verdict) or only totals (an accuracy per target).
 The readers of the harnesses fill this form in; nothing here or there decides whether a reply is right.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from tasktransfer.errors import InputError
 from tasktransfer.tasks import find_task
 
 __all__ = [
+    "Harness",
     "Log",
     "Reply",
     "Total",
@@ -56,6 +57,16 @@ class Log(NamedTuple):
     replies: list[Reply]
     totals: list[Total]
     notes: list[str]  # things to know, as parts of a sentence
+
+
+class Harness(NamedTuple):
+    """A row of `tasktransfer.importers.harnesses.HARNESSES`: an evaluation harness and how its logs are met."""
+
+    name: str  # as a manifest calls it
+    files: str  # what a run leaves, in words
+    read: Callable[[Path], Log]  # a run, as a manifest names it
+    find: Callable[[Path], list[Path]]  # the runs that a folder holds, without those below it
+    model_of: Callable[[Path], str]  # the model of a run as logged, for a guess; empty where it is not
 
 
 def target_name(name: str) -> str:

@@ -15,16 +15,17 @@
     leave_out: [IQ_Test]
 
 All values are text as written (``no`` and ``007`` stay that), keys that are not known are refused, and all
-faults are told at once, each with its line.
+faults are reported at once, each with its line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -35,22 +36,27 @@ from pydantic import (
 )
 
 from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.importers.harnesses import HARNESSES
 from tasktransfer.importers.logs import target_name
 from tasktransfer.tables import KINDS, Kind
 from tasktransfer.yaml_lines import Fault, Place, read_marked, read_yaml_text
 
-__all__ = ["HARNESSES", "UNKNOWN", "Manifest", "ManifestRun", "read_manifest"]
+__all__ = ["UNKNOWN", "Manifest", "ManifestRun", "read_manifest"]
 
-Harness = Literal["lmms_eval", "vlmevalkit", "evalscope", "inspect_ai"]
-HARNESSES = get_args(Harness)
 UNKNOWN = "???"  # stands in a draft for what could not be guessed
+
+
+def _a_harness(name: str) -> str:
+    if name not in HARNESSES:
+        raise ValueError(f"is {quoted([name])}{closest(name, HARNESSES)}; accepted are {', '.join(HARNESSES)}")
+    return name
 
 
 class _Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Annotated[str, Field(min_length=1)]
-    harness: Harness
+    harness: Annotated[str, AfterValidator(_a_harness)]
     model: Annotated[str, Field(min_length=1)]
     source: str
     seed: str = ""
@@ -165,8 +171,7 @@ def _told(fault: Any) -> str:
         empty = " (empty for the untouched model)" if name == "source" else ""
         return f"key {name!r} is missing{empty}"
     if fault["type"] == "literal_error":
-        accepted = KINDS if name == "kind" else HARNESSES
-        return f"{name} is {quoted([given])}{closest(given, accepted)}; accepted are {', '.join(accepted)}"
+        return f"{name} is {quoted([given])}{closest(given, KINDS)}; accepted are {', '.join(KINDS)}"
     if fault["type"] == "value_error":
         return f"{name} {fault['ctx']['error']}" if isinstance(name, str) else str(fault["ctx"]["error"])
     if fault["type"] in ("string_too_short", "too_short"):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.logs import (
+    Harness,
     Log,
     Reply,
     Total,
@@ -29,7 +30,7 @@ from tasktransfer.importers.logs import (
 from tasktransfer.importers.spreadsheet import read_sheet
 from tasktransfer.tasks import find_task
 
-__all__ = ["read_vlmevalkit", "vlmevalkit_runs"]
+__all__ = ["HARNESS", "read_vlmevalkit"]
 
 _SUFFIXES = (".xlsx", ".tsv", ".csv", ".json")
 _ANSWERS = ("index", "prediction", "answer")
@@ -40,7 +41,7 @@ _MRA = re.compile(r"_(accuracy|MRA:.*)$")
 Rows = list[dict[str, str]]
 
 
-def vlmevalkit_runs(folder: Path) -> list[Path]:
+def _runs(folder: Path) -> list[Path]:
     """The run a folder holds; links to the files of another folder do not count."""
     files = [*_tables(folder), *folder.glob("*.pkl")]
     named = [file for file in files if re.search(r"_BLINK|_VSI-Bench|_result$|_acc$", file.stem)]
@@ -204,3 +205,8 @@ def _json_rows(file: Path) -> Rows:
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         return []
     return [{key: "" if value is None else str(value) for key, value in row.items()} for row in content]
+
+
+HARNESS = Harness(
+    "vlmevalkit", "*_acc.csv or *_BLINK.xlsx", read_vlmevalkit, _runs, lambda _: ""
+)  # its files are named after the model

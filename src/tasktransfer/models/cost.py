@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tasktransfer.errors import SettingsError
-from tasktransfer.models.families.checkpoints import Checkpoint, Text
+from tasktransfer.models.families.family import Checkpoint, Text
 
 __all__ = ["Memory", "feature_bytes", "flops_per_image_token", "flops_per_token", "lora_parameters", "memory"]
 

@@ -20,12 +20,11 @@ from tasktransfer.models.cost import (
     memory,
 )
 from tasktransfer.models.families import Pixels
-from tasktransfer.models.families.checkpoints import Checkpoint, checkpoint
-from tasktransfer.models.families.image_tokens import image_tokens
+from tasktransfer.models.families.family import Checkpoint
+from tasktransfer.models.families.registry import checkpoint, image_tokens
 from tasktransfer.study.item_sets import ItemSet
 from tasktransfer.study.plan import Cell, Plan
-from tasktransfer.tasks.benchmarks.benchmark import benchmark_of
-from tasktransfer.tasks.benchmarks.blink import find_task
+from tasktransfer.tasks.benchmarks.registry import benchmark_of, find_task
 from tasktransfer.tasks.open_form import closed_name
 
 __all__ = ["Estimate", "estimates"]
@@ -33,13 +32,7 @@ __all__ = ["Estimate", "estimates"]
 TFLOPS = 200.0  # kept up by one device in bfloat16, assumed
 _TEXT = 140  # tokens of a usual question, its options and the wording around them
 _LOOKED_AT = 12  # items of a task whose pictures are measured
-_VIDEO = (640, 480)
-# usual pictures of BLINK, width and height, by the paper's code
-_USUAL = {
-    "AS": (1382, 1700), "CN": (500, 375), "FD": (512, 512), "FC": (1365, 1024), "SC": (1365, 1024),
-    "VC": (1365, 1024), "IQ": (1340, 500), "JG": (200, 133), "MR": (480, 640), "OL": (640, 427),
-    "SR": (640, 427), "RD": (500, 333), "RR": (1536, 1024), "VS": (768, 768),
-}  # fmt: skip
+_PICTURE = (640, 480)  # where nothing is known
 
 
 class Estimate(NamedTuple):
@@ -129,11 +122,10 @@ class _Counter:
             return [[image.size for image in islice(item.images, 64)] for item in drawn]
         self.counted = False
         name = closed_name(items.task)
-        if benchmark_of(name) == "vsi_bench":
-            return [[_VIDEO] * self.plan.study.video.frames]
+        if benchmark := benchmark_of(name):
+            return [benchmark.expected(name, self.plan.study.video.frames).pictures]
         task = find_task(name)
-        code, n_images = (task.abbreviation, task.n_images) if task else ("", 1)
-        return [[_USUAL.get(code, _VIDEO)] * (n_images or 1)]
+        return [[_PICTURE] * ((task.n_images if task else 1) or 1)]
 
     def _training(self, cell: Cell) -> float:
         """Operations of a finetune."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from tasktransfer.errors import InputError
 from tasktransfer.files import slug
 from tasktransfer.study.spec import Study
-from tasktransfer.tasks.benchmarks.benchmark import benchmark_of, download_of, expected_items
+from tasktransfer.tasks.benchmarks.benchmark import Benchmark
+from tasktransfer.tasks.benchmarks.registry import BENCHMARKS, benchmark_of
 from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.open_task import Supply, missing, open_task
 
@@ -79,7 +80,7 @@ class _Finder:
         self.study, self.here_only = study, here_only
         self.supplies: dict[str, Supply] = {}
         self.faults: list[str] = []
-        self.absent: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
+        self.absent: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self.found: dict[tuple[str, str, int | None], ItemSet] = {}
 
     def told(self) -> dict[str, bool]:
@@ -88,12 +89,13 @@ class _Finder:
         One sentence for the test items of a benchmark, since one command gets them, and for each dataset.
         """
         sentences = {}
-        for (split, benchmark), absent in self.absent.items():
-            data = self.study.data.get(benchmark) if benchmark else None  # type: ignore[call-overload]
+        for (split, name_of), absent in self.absent.items():
+            benchmark = BENCHMARKS.get(name_of)
+            data = self._data(benchmark)
             fetched = split == "test" and data is None
             if benchmark and split == "test" and len(absent) > 1:
-                command = download_of(benchmark, Path(data) if data else None)
-                sentences[f"the items of {len(absent)} targets of {benchmark}: {command}"] = fetched
+                command = benchmark.repo.command(data)
+                sentences[f"the items of {len(absent)} targets of {benchmark.name}: {command}"] = fetched
                 continue
             for name, sentence in absent:
                 dataset = self.study.datasets.get(closed_name(name))
@@ -145,18 +147,23 @@ class _Finder:
         if key not in self.found:
             absent = self._missing(name, split) if self.here_only else None
             if absent:
-                told = self.absent.setdefault((split, benchmark_of(closed_name(name))), [])
-                told += [(name, absent)] * ((name, absent) not in told)
+                benchmark = benchmark_of(closed_name(name))
+                same = self.absent.setdefault((split, benchmark.name if benchmark else ""), [])
+                same += [(name, absent)] * ((name, absent) not in same)
             of_task = self._expected if absent else self._at_hand
             self.found[key] = of_task(name, split, n_items)
         return self.found[key]
 
     def _places(self, name: str) -> dict[str, Path | None]:
         """A benchmark's local copy and a task's training folder."""
-        benchmark = benchmark_of(closed_name(name))
-        data = self.study.data.get(benchmark) if benchmark else None
         training = self.study.training.get(name) or self.study.training.get(closed_name(name))
-        return {"data": Path(data) if data else None, "training": Path(training) if training else None}
+        data = self._data(benchmark_of(closed_name(name)))
+        return {"data": data, "training": Path(training) if training else None}
+
+    def _data(self, benchmark: Benchmark | None) -> Path | None:
+        """The local copy of a benchmark."""
+        place = self.study.data.get(benchmark.name) if benchmark else None
+        return Path(place) if place else None
 
     def _missing(self, name: str, *splits: str) -> str | None:
         return missing(name, self.study.place_of(name), splits=splits, **self._places(name))
@@ -164,7 +171,8 @@ class _Finder:
     def _expected(self, name: str, split: str, n_items: int | None) -> ItemSet:
         """What a benchmark is known to hold, or what was asked for, of items that are not here."""
         closed = closed_name(name)
-        expected = expected_items(closed) if benchmark_of(closed) else None
+        benchmark = benchmark_of(closed)
+        expected = benchmark.expected(closed, self.study.video.frames) if benchmark else None
         asked = self._asked(name, split)
         there = expected.n_items if expected and split == "test" else None
         n_items = n_items or min(filter(None, (asked, there)), default=0)

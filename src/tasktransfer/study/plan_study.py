@@ -14,7 +14,7 @@ from pathlib import Path
 from tasktransfer.errors import InputError, closest
 from tasktransfer.files import file_digest
 from tasktransfer.models.families import FAMILIES, Family, family_named, family_of
-from tasktransfer.models.families.checkpoints import CHECKPOINTS, checkpoint
+from tasktransfer.models.families.registry import CHECKPOINTS, checkpoint
 from tasktransfer.peft_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tasktransfer.study.plan import Plan, adapter_places, make_plan
 from tasktransfer.study.spec import ModelChoice, Study

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from tasktransfer.tasks.benchmarks.registry import BENCHMARKS
 from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.own.function import FUNCTION
 from tasktransfer.tasks.own.hub_dataset import HubDataset
@@ -36,13 +38,20 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Weight = Annotated[float, Field(gt=0)]
 Control = Literal["format-only", "shuffled", "no-image"]
-Benchmark = Literal["blink", "vsi_bench"]
 CONTROLS: tuple[str, ...] = get_args(Control)
 
 
 def _all(given: object) -> object:
     """``all`` in a file is None."""
     return None if given == "all" else given
+
+
+def _a_benchmark(name: str) -> str:
+    """One of the rows, refused as pydantic refuses what is none of a literal's."""
+    if name not in BENCHMARKS:
+        expected = {"expected": " or ".join(map(repr, BENCHMARKS))}
+        raise PydanticCustomError("literal_error", "Input should be {expected}", expected)
+    return name
 
 
 class _Part(BaseModel):
@@ -204,7 +213,7 @@ class Study(_Part):
     more_items: dict[Name, Annotated[int, Field(ge=1, strict=True)]] = {}
     tasks: dict[Name, str] = {}
     datasets: dict[Name, HubDataset] = {}
-    data: dict[Benchmark, str] = {}
+    data: dict[Annotated[str, AfterValidator(_a_benchmark)], str] = {}
     training: dict[Name, str] = {}
     items: ItemCounts = ItemCounts()
     data_seed: Seed = 0

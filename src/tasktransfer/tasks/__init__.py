@@ -1,6 +1,7 @@
 """What is asked: facts about tasks. Both wings of the package stand on it; no torch."""
 
-from tasktransfer.tasks.benchmarks.blink import BLINK, BLINK_TASKS, PAPER_TASKS, find_task
+from tasktransfer.tasks.benchmarks.blink import BLINK, BLINK_TASKS, PAPER_TASKS
+from tasktransfer.tasks.benchmarks.registry import find_task
 from tasktransfer.tasks.task import GRANULARITIES, LEVELS, Task
 from tasktransfer.tasks.toyworld.registry import FAMILIES, TOY_TASKS
 

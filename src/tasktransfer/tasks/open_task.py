@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tasktransfer.errors import InputError, closest, quoted
-from tasktransfer.tasks.benchmarks.benchmark import BENCHMARK_TASKS, Benchmark, open_benchmark
+from tasktransfer.tasks.benchmarks.benchmark import BenchmarkTask
+from tasktransfer.tasks.benchmarks.registry import BENCHMARK_TASKS, benchmark_of
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.open_form import NEEDS_OPTIONS, OPEN_SUFFIX, as_open, closed_name
 from tasktransfer.tasks.own.folder import SPLITS, read_folder_task
@@ -137,8 +138,7 @@ def open_task(
         how: dict[str, Any] = {"data": data, "training": training, "frames": frames, "strict": strict}
         return _asked_openly(name, open_task(closed_name(name), place, seed=seed, **how))
     if place is None and name in BENCHMARK_TASKS:
-        scorer = "mra-strict" if strict else "mra"
-        return _benchmark(open_benchmark(name, data, training, n_frames=frames, scorer=scorer))
+        return _benchmark(BENCHMARK_TASKS[name].open(name, data, training, frames, strict))
     if place is None:
         return _drawn(name, seed)
     if isinstance(place, HubDataset):
@@ -162,14 +162,14 @@ def missing(
 
     Cheap: files are looked for, not read. Folders and functions of one's own lack nothing that a command gets.
     """
-    if place is None and closed_name(name) in BENCHMARK_TASKS:
-        return open_benchmark(closed_name(name), data, training).missing(splits)
+    if place is None and (benchmark := benchmark_of(closed_name(name))):
+        return benchmark.open(closed_name(name), data, training, 32, False).missing(splits)
     if isinstance(place, HubDataset):
         return place.missing(data, splits)
     return None
 
 
-def _benchmark(task: Benchmark) -> Supply:
+def _benchmark(task: BenchmarkTask) -> Supply:
     return Supply(
         task.name,
         task.label_version,

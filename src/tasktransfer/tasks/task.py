@@ -6,11 +6,12 @@ are ``None`` and whatever needs them (human ceiling, chance, constant answers) s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["GRANULARITIES", "LEVELS", "Task"]
+__all__ = ["GRANULARITIES", "LEVELS", "Task", "folded"]
 
 LEVELS = ("low", "mid", "high")
 GRANULARITIES = ("pixel", "crop", "image")
@@ -67,3 +68,12 @@ class Task:
     def majority(self) -> float | None:
         """Accuracy of always giving the most frequent letter; None where the letters are not known."""
         return max(self.letter_counts.values()) / sum(self.letter_counts.values()) if self.letter_counts else None
+
+
+def folded(name: str) -> str:
+    """A name without regard to case, spaces and dashes; for look-up, never for output.
+
+    >>> folded("Multi-view_Reasoning")
+    'multi_view_reasoning'
+    """
+    return re.sub(r"[-_ ]+", "_", name.lower())

@@ -19,8 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-
 from tasktransfer.errors import InputError
 from tasktransfer.tasks.pictures import decode_image
 
@@ -43,6 +41,8 @@ def frame_indices(n_total: int, n_frames: int) -> tuple[int, ...]:
     >>> frame_indices(100, 4), frame_indices(3, 8)
     ((0, 33, 66, 99), (0, 1, 2))
     """
+    import numpy as np
+
     return tuple(int(place) for place in np.linspace(0, max(0, n_total - 1), min(n_frames, n_total)))
 
 

@@ -18,9 +18,7 @@ from tasktransfer.models.cost import (
 )
 from tasktransfer.models.decoder import activation_checkpointing, decoder_weights, whole_decoder
 from tasktransfer.models.families import FAMILIES, Pixels
-from tasktransfer.models.families.checkpoints import CHECKPOINTS, checkpoint
-from tasktransfer.models.families.configs import real_config
-from tasktransfer.models.families.image_tokens import image_tokens
+from tasktransfer.models.families.registry import CHECKPOINTS, checkpoint, image_tokens, real_config
 from tasktransfer.models.lora import adapter_targets, lora
 from tasktransfer.models.vlm import Vlm, load_model
 from tests.models.tiny import make_tiny

@@ -17,7 +17,7 @@ import pytest
 
 from tasktransfer.errors import InputError
 from tasktransfer.tasks import BLINK, BLINK_TASKS, PAPER_TASKS, find_task
-from tasktransfer.tasks.benchmarks.blink_items import BLINK_REPO
+from tasktransfer.tasks.benchmarks.blink import BLINK_REPO
 from tasktransfer.tasks.open_task import KNOWN_TASKS, missing, open_task
 from tests.tasks.released import OLD_REFLECTANCE, blink_rows, picture, write_blink, write_training
 

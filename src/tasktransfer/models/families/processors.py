@@ -14,35 +14,25 @@ from typing import Any
 
 from tasktransfer.errors import InputError
 
-__all__ = ["internvl_processor", "llava_onevision_processor", "llava_processor", "qwen_processor"]
+__all__ = ["Settings", "image_processor", "read_json_file", "token_settings"]
 
 Settings = dict[str, Any]
 
 
-def qwen_processor(folder: Path, class_name: str = "Qwen2_5_VLProcessor") -> Any:
-    """Qwen2.5-VL and Qwen3-VL: patches in the picture's own proportions."""
-    return _processor(folder, class_name, "Qwen2VLImageProcessorPil", _qwen_settings)
-
-
-def llava_processor(folder: Path) -> Any:
-    """LLaVA-1.5: every picture one square."""
-    return _processor(folder, "LlavaProcessor", "CLIPImageProcessorPil", _llava_settings)
-
-
-def llava_onevision_processor(folder: Path) -> Any:
-    """LLaVA-OneVision: one picture in tiles, several pictures one square each."""
-    image_class = "LlavaOnevisionImageProcessorPil"
-    return _processor(folder, "LlavaOnevisionProcessor", image_class, _onevision_settings)
-
-
-def internvl_processor(folder: Path) -> Any:
-    """InternVL: every picture in tiles."""
-    return _processor(folder, "InternVLProcessor", "GotOcr2ImageProcessorPil", _internvl_settings)
-
-
-def _processor(
+def image_processor(
     folder: Path, class_name: str, image_class: str, settings_of: Callable[[Path, Any], Settings]
 ) -> Any:
+    """A processor with its tokenizer and its images, from a folder.
+
+    Parameters
+    ----------
+    folder
+        A checkpoint's.
+    class_name, image_class
+        In transformers; the second where the checkpoint names none.
+    settings_of
+        ``(folder, tokenizer)`` -> attributes that the processor needs.
+    """
     import transformers
     from transformers import PreTrainedTokenizerFast
 
@@ -77,62 +67,12 @@ def _pil_class(folder: Path, usual: str) -> str:
     """The PIL class of the image processor that the checkpoint names, ``...Fast`` or not; else the usual one."""
     import transformers
 
-    named = _read(folder / "preprocessor_config.json").get("image_processor_type", "")
+    named = read_json_file(folder / "preprocessor_config.json").get("image_processor_type", "")
     name = f"{named.removesuffix('Pil').removesuffix('Fast')}Pil"
     return name if hasattr(transformers, name) else usual
 
 
-def _qwen_settings(folder: Path, tokenizer: Any) -> Settings:
-    words = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
-    words |= {"vision_start": "<|vision_start|>", "vision_end": "<|vision_end|>"}
-    return _token_settings(folder, tokenizer, words)
-
-
-def _llava_settings(folder: Path, tokenizer: Any) -> Settings:
-    config, said = _read(folder / "config.json"), _read(folder / "processor_config.json")
-    found = {
-        "patch_size": config["vision_config"]["patch_size"],
-        "num_additional_image_tokens": 1,  # CLIP's class token, which the strategy "default" then drops
-        "vision_feature_select_strategy": config.get("vision_feature_select_strategy", "default"),
-    }
-    found |= {name: said[name] for name in found if said.get(name) is not None}
-    return found | _token_settings(folder, tokenizer, {"image": said.get("image_token", "<image>")})
-
-
-def _onevision_settings(folder: Path, tokenizer: Any) -> Settings:
-    config, said = _read(folder / "config.json"), _read(folder / "processor_config.json")
-    vision = config["vision_config"]
-    found = {
-        "num_image_tokens": (vision["image_size"] // vision["patch_size"]) ** 2,
-        "vision_feature_select_strategy": config.get("vision_feature_select_strategy", "full"),
-        "vision_aspect_ratio": config.get("vision_aspect_ratio", "anyres_max_9"),
-    }
-    found |= {name: said[name] for name in found if said.get(name) is not None}
-    words = {kind: said.get(f"{kind}_token", f"<{kind}>") for kind in ("image", "video")}
-    return found | _token_settings(folder, tokenizer, words)
-
-
-def _internvl_settings(folder: Path, tokenizer: Any) -> Settings:
-    import re
-
-    config, said = _read(folder / "config.json"), _read(folder / "processor_config.json")
-    vision = config["vision_config"]
-    side = _side(vision["image_size"]) // _side(vision["patch_size"])
-    per_tile = int(side * config.get("downsample_ratio", 0.5)) ** 2
-    words = {"image": "<IMG_CONTEXT>", "start_image": "<img>", "end_image": "</img>", "video": "<video>"}
-    for kind, named in (("image", "context_image_token"), ("start_image", ""), ("end_image", ""), ("video", "")):
-        words[kind] = getattr(tokenizer, named or f"{kind}_token", None) or words[kind]
-    pattern = f"(?P<image>{re.escape(words['image'])})|(?P<video>{re.escape(words['video'])})"
-    found = {"image_seq_length": said.get("image_seq_length") or per_tile}
-    optional = _token_settings(folder, tokenizer, words, optional=("video",))
-    return found | optional | {"multimodal_pattern": re.compile(pattern)}
-
-
-def _side(size: int | list[int]) -> int:
-    return size if isinstance(size, int) else size[0]
-
-
-def _token_settings(
+def token_settings(
     folder: Path, tokenizer: Any, words: dict[str, str], optional: tuple[str, ...] = ("video",)
 ) -> Settings:
     """``image_token``, ``image_token_id`` and so on; each must be one token of the vocabulary."""
@@ -150,7 +90,7 @@ def _chat_template(folder: Path, tokenizer: Any) -> str:
     if single.is_file():
         return single.read_text(encoding="utf-8")
     for name in ("chat_template.json", "processor_config.json"):  # where older checkpoints keep it
-        template = _read(folder / name).get("chat_template")
+        template = read_json_file(folder / name).get("chat_template")
         if template:
             return str(template)
     if tokenizer.chat_template:
@@ -158,7 +98,7 @@ def _chat_template(folder: Path, tokenizer: Any) -> str:
     raise InputError(f"{folder}: has no chat template (chat_template.jinja); the prompt is never hand-written")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json_file(path: Path) -> dict[str, Any]:
     """A JSON object; empty where there is no such file."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))

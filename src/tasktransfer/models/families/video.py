@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-__all__ = ["qwen2_5_video", "qwen3_video", "video_inputs"]
+__all__ = ["END", "PLACE", "START", "places_of_a_step", "video_inputs"]
 
-_START, _PLACE, _END = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
+START, PLACE, END = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
 
 
 def video_inputs(vlm: Any, text: str, frames: Sequence[Image], seconds: float) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def video_inputs(vlm: Any, text: str, frames: Sequence[Image], seconds: float) -
     """
 
     processor = vlm.processor
-    if text.count(f"{_START}{_PLACE}{_END}") != 1:
+    if text.count(f"{START}{PLACE}{END}") != 1:
         raise InputError("the chat template does not leave one place for a video")
     patches, grid = _paired(processor.image_processor, frames)
     places, more = vlm.family.video(processor, grid.tolist(), seconds)
-    inputs = processor.tokenizer([text.replace(f"{_START}{_PLACE}{_END}", places)], return_tensors="pt")
+    inputs = processor.tokenizer([text.replace(f"{START}{PLACE}{END}", places)], return_tensors="pt")
     return {
         **inputs,
         "mm_token_type_ids": 2 * (inputs["input_ids"] == processor.video_token_id).int(),
@@ -71,22 +71,7 @@ def _paired(images: Any, frames: Sequence[Image]) -> tuple[torch.Tensor, torch.T
     return steps_TSCFQ.flatten(2).flatten(0, 1).contiguous(), grid
 
 
-def qwen2_5_video(processor: Any, grid: Sequence[int], seconds: float) -> tuple[str, dict[str, Any]]:
-    """All places together; time goes into their positions."""
-    import torch
-
-    text = _START + _PLACE * (grid[0] * _per_step(processor, grid)) + _END
-    return text, {"second_per_grid_ts": torch.tensor([processor.image_processor.temporal_patch_size * seconds])}
-
-
-def qwen3_video(processor: Any, grid: Sequence[int], seconds: float) -> tuple[str, dict[str, Any]]:
-    """The places of each step by themselves, after its time in words: midway between its first and last frame."""
-    frames = processor.image_processor.temporal_patch_size
-    places = _START + _PLACE * _per_step(processor, grid) + _END
-    times = [(step * frames + (frames - 1) / 2) * seconds for step in range(grid[0])]
-    return "".join(f"<{time:.1f} seconds>{places}" for time in times), {}
-
-
-def _per_step(processor: Any, grid: Sequence[int]) -> int:
+def places_of_a_step(processor: Any, grid: Sequence[int]) -> int:
+    """Places that two frames together take."""
     merge = processor.image_processor.merge_size
     return int(grid[1] * grid[2] // merge**2)

@@ -21,8 +21,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache, partial
 
-import numpy as np
-
 from tasktransfer.errors import InputError, closest
 from tasktransfer.tasks.answers.normal_text import NUMBER, find_number, normal_text
 from tasktransfer.tasks.own.function import find_function, is_function
@@ -39,7 +37,6 @@ __all__ = [
 
 Score = Callable[[str, str], float]
 
-_ALLOWED = 1 - np.linspace(0.5, 0.95, 10)  # the floats of the reference code, which decide at the boundaries
 _STRICT = [Fraction(k, 20) for k in range(1, 11)]
 _LEAD_IN = re.compile(
     r"(?:so )?(?:(?:(?:my|final|correct) )*answer(?: is| would be)?|it is|its|there (?:is|are)) "
@@ -118,7 +115,10 @@ def mean_relative_accuracy(predicted: float, answer: float) -> float:
     if answer == 0:
         return float(predicted == 0)
     error = abs(predicted - answer) / abs(answer)
-    return float(np.mean(error <= _ALLOWED))
+    import numpy as np
+
+    allowed = 1 - np.linspace(0.5, 0.95, 10)  # the floats of the reference code, which decide at the boundaries
+    return float(np.mean(error <= allowed))
 
 
 def _strict_accuracy(predicted: str, answer: str) -> float:

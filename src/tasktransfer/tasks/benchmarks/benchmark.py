@@ -1,4 +1,4 @@
-"""Benchmarks as tasks: test items from their own files, training items from a folder.
+"""What a benchmark is: one row, and tasks with test items from its own files and training items from a folder.
 
 Nothing is read before it is needed, so that a source does not need the files of the benchmark, nor a target a
 training folder.
@@ -6,50 +6,84 @@ training folder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tasktransfer.errors import InputError
-from tasktransfer.tasks.benchmarks.blink import BLINK_TASKS
-from tasktransfer.tasks.benchmarks.blink_items import BLINK_REPO, BlinkItems, blink_file, hidden_reason, read_blink
-from tasktransfer.tasks.benchmarks.vsi_bench import (
-    ARCHIVES,
-    QUESTIONS,
-    VSI_REPO,
-    VSI_TASKS,
-    VSI_VERSION,
-    VsiItems,
-    read_vsi,
-    released_items,
-)
 from tasktransfer.tasks.own.folder import SPLITS, FolderTask, read_folder_task
 
 if TYPE_CHECKING:
+    from tasktransfer.tasks.hub_files import HubRepo
     from tasktransfer.tasks.item import Item
+    from tasktransfer.tasks.task import Task
 
-__all__ = [
-    "BENCHMARK_TASKS",
-    "Benchmark",
-    "Expected",
-    "benchmark_of",
-    "download_of",
-    "expected_items",
-    "open_benchmark",
-]
+__all__ = ["OWN_FOLDER", "Benchmark", "BenchmarkTask", "Expected", "TestItems", "no_training"]
 
-BENCHMARK_TASKS = (*BLINK_TASKS, *VSI_TASKS)
-_OWN_FOLDER = "name a folder of your own with items.jsonl"
+OWN_FOLDER = "name a folder of your own with items.jsonl"
 
 
+class Expected(NamedTuple):
+    """What a task is known to hold, without its files."""
+
+    n_items: int  # of the test split
+    has_options: bool
+    pictures: list[tuple[int, int]]  # width and height of those of a usual item
+
+
+@dataclass(frozen=True)
 class Benchmark:
+    """A row of `tasktransfer.tasks.benchmarks.registry.BENCHMARKS`.
+
+    Parameters
+    ----------
+    name
+        As a study calls it under ``data``.
+    tasks
+        Names of its tasks in a study.
+    repo
+        Where its files lie on the Hub.
+    open
+        ``(name, data, training, frames, strict)`` -> one of its tasks, with nothing read yet.
+    expected
+        ``(name, frames)`` -> what a task is known to hold.
+    facts
+        What is known of its tasks by the names that tables use.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    repo: HubRepo
+    open: Callable[[str, Path | None, Path | None, int, bool], BenchmarkTask]
+    expected: Callable[[str, int], Expected]
+    facts: tuple[Task, ...] = ()
+
+
+class TestItems(Protocol):
+    """Test items of one task, checked."""
+
+    @property
+    def label_version(self) -> str:
+        """The release of the answers."""
+
+    def __len__(self) -> int: ...
+
+    def draw(self, n_items: int) -> list[Item]:
+        """The first so many, all where there are fewer."""
+
+    def digest(self, n_items: int) -> str:
+        """What identifies those."""
+
+
+class BenchmarkTask:
     """One task of a benchmark.
 
     Parameters
     ----------
     name
-        One of `BENCHMARK_TASKS`.
+        As a study calls it.
     data
         A local copy of the repository, or None for the Hub's cache and the Hub.
     training
@@ -60,7 +94,7 @@ class Benchmark:
         self.name, self.data, self.training = name, data, training
 
     @cached_property
-    def test(self) -> BlinkItems | VsiItems:
+    def test(self) -> TestItems:
         """The test items; opened when first asked for."""
         raise NotImplementedError
 
@@ -127,115 +161,7 @@ class Benchmark:
         return ()
 
 
-class _Blink(Benchmark):
-    @cached_property
-    def test(self) -> BlinkItems:
-        return read_blink(BLINK_TASKS[self.name], self.data)
-
-    def missing_test(self) -> str | None:
-        file = blink_file(BLINK_TASKS[self.name])
-        found = BLINK_REPO.local(file, self.data)
-        return None if found else f"{self.name}: {BLINK_REPO.missing(file, self.data)}"
-
-    def missing_training(self) -> str:
-        source, place = _public_source(self.name)
-        if not source:
-            called = BLINK_TASKS[self.name].name.replace("_", " ")
-            return _no_training(self, f"BLINK has none, and {called} has no builder; {_OWN_FOLDER}")
-        command = (
-            f"tasktransfer build-train {self.name} --from {place} --out {self.training or 'DIR'} "
-            f"--against {self.data or 'BLINK_DIR'}"
-        )
-        then = "" if self.training else f"; and name it in the study: training: {{{self.name}: DIR}}"
-        return _no_training(self, f"BLINK has none; make them from {source}: {command}{then}")
-
-    def refuse_split(self, split: str) -> None:
-        if split not in SPLITS:
-            task = BLINK_TASKS[self.name]
-            raise InputError(f"{self.name}: no split {split!r}; {hidden_reason(task)}")
-
-    def label_version(self) -> str:
-        at_hand = "test" in vars(self) or self.missing_test() is None
-        return self.test.label_version if at_hand else ""
-
-    def notes(self) -> Sequence[str]:
-        return self.test.notes if "test" in vars(self) else ()
-
-
-class _Vsi(Benchmark):
-    def __init__(self, name: str, data: Path | None, training: Path | None, n_frames: int, scorer: str) -> None:
-        super().__init__(name, data, training)
-        self.n_frames, self.scorer = n_frames, scorer
-
-    @cached_property
-    def test(self) -> VsiItems:
-        return read_vsi(self.name, self.data, n_frames=self.n_frames, scorer=self.scorer)
-
-    def missing_test(self) -> str | None:
-        told = VSI_REPO.local(QUESTIONS, self.data)
-        if not told:
-            everything = " ".join((QUESTIONS, *ARCHIVES))
-            return f"{self.name}: {VSI_REPO.missing(QUESTIONS, self.data, files=everything)}"
-        lacking = [file for file in ARCHIVES if not self._has_videos(file)]
-        files = " ".join(lacking)
-        return f"{self.name}: {VSI_REPO.missing(lacking[0], self.data, files=files)}" if lacking else None
-
-    def _has_videos(self, archive: str) -> bool:
-        unpacked = self.data is not None and (self.data / archive.removesuffix(".zip")).is_dir()
-        return unpacked or VSI_REPO.local(archive, self.data) is not None
-
-    def missing_training(self) -> str:
-        return _no_training(self, f"VSI-Bench has none; {_OWN_FOLDER}")
-
-    def label_version(self) -> str:
-        return VSI_VERSION
-
-
-def _public_source(name: str) -> tuple[str, str]:
-    """What training items are made from, and a word for its folder; empty where there is no builder."""
-    try:
-        from tasktransfer.tasks.builders.registry import BUILDERS
-    except ImportError:  # builders need Pillow, planning does not
-        return "their public source (docs/training-sets.md)", "DIR"
-    builder = BUILDERS.get(name)
-    return (builder.source, builder.place) if builder else ("", "")
-
-
-def _no_training(task: Benchmark, remedy: str) -> str:
+def no_training(task: BenchmarkTask, remedy: str) -> str:
+    """That a task has no training items, and what to do."""
     where = f"{task.training} is no folder" if task.training else "no folder of training items is named"
     return f"{task.name}: {where}; {remedy}"
-
-
-class Expected(NamedTuple):
-    """What a benchmark's task is known to hold, without its files."""
-
-    n_items: int
-    has_options: bool
-
-
-def expected_items(name: str) -> Expected:
-    """The test items of one of `BENCHMARK_TASKS`, as released."""
-    if name in BLINK_TASKS:
-        return Expected(BLINK_TASKS[name].n_items or 0, True)
-    return Expected(*released_items(name))
-
-
-def benchmark_of(name: str) -> Literal["blink", "vsi_bench"] | None:
-    """The benchmark that a task belongs to; None for any other task."""
-    if name in BLINK_TASKS:
-        return "blink"
-    return "vsi_bench" if name in VSI_TASKS else None
-
-
-def download_of(benchmark: str, data: Path | None) -> str:
-    """The command that fetches a benchmark, into `data` or into the Hub's cache."""
-    return (BLINK_REPO if benchmark == "blink" else VSI_REPO).command(data)
-
-
-def open_benchmark(
-    name: str, data: Path | None, training: Path | None, *, n_frames: int = 32, scorer: str = "mra"
-) -> Benchmark:
-    """One of `BENCHMARK_TASKS`, with nothing read yet."""
-    if name in BLINK_TASKS:
-        return _Blink(name, data, training)
-    return _Vsi(name, data, training, n_frames, scorer)

@@ -20,18 +20,26 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.tasks.benchmarks.benchmark import (
+    OWN_FOLDER,
+    Benchmark,
+    BenchmarkTask,
+    Expected,
+    no_training,
+)
 from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.hub_files import HubRepo
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.video_frames import Frames, Video, find_in_archive, find_video
 
-__all__ = ["VSI_REPO", "VSI_TASKS", "VSI_VERSION", "VsiItems", "read_vsi", "released_items"]
+__all__ = ["BENCHMARK", "VSI_REPO", "VSI_TASKS", "VSI_VERSION", "VsiItems", "read_vsi"]
 
 VSI_REPO = HubRepo("nyu-visionx/VSI-Bench", "bdcadb3fea447621a828a24911801faba3587c12")
 VSI_VERSION = "vsi-bench-full"
@@ -59,7 +67,37 @@ VSI_TASKS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     | {f"vsi_{kind}": (kind,) for kind in _DIRECTIONS}
 )
 _FRAMES_SAID = "The images are frames of one video, in order of time."
+_FRAME = (640, 480)  # width and height of a usual one
 _NUMBER_ASKED = "Answer with one number."
+
+
+class _Task(BenchmarkTask):
+    def __init__(self, name: str, data: Path | None, training: Path | None, n_frames: int, scorer: str) -> None:
+        super().__init__(name, data, training)
+        self.n_frames, self.scorer = n_frames, scorer
+
+    @cached_property
+    def test(self) -> VsiItems:
+        return read_vsi(self.name, self.data, n_frames=self.n_frames, scorer=self.scorer)
+
+    def missing_test(self) -> str | None:
+        told = VSI_REPO.local(QUESTIONS, self.data)
+        if not told:
+            everything = " ".join((QUESTIONS, *ARCHIVES))
+            return f"{self.name}: {VSI_REPO.missing(QUESTIONS, self.data, files=everything)}"
+        lacking = [file for file in ARCHIVES if not self._has_videos(file)]
+        files = " ".join(lacking)
+        return f"{self.name}: {VSI_REPO.missing(lacking[0], self.data, files=files)}" if lacking else None
+
+    def _has_videos(self, archive: str) -> bool:
+        unpacked = self.data is not None and (self.data / archive.removesuffix(".zip")).is_dir()
+        return unpacked or VSI_REPO.local(archive, self.data) is not None
+
+    def missing_training(self) -> str:
+        return no_training(self, f"VSI-Bench has none; {OWN_FOLDER}")
+
+    def label_version(self) -> str:
+        return VSI_VERSION
 
 
 @dataclass(frozen=True)
@@ -71,6 +109,7 @@ class VsiItems:
     data: Path | None
     n_frames: int
     scorer: str
+    label_version: str = VSI_VERSION
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,12 +155,6 @@ class VsiItems:
         if found is None:
             raise InputError(f"item {row['id']} of {self.path}: {place}; get it with: {get}")
         return found
-
-
-def released_items(name: str) -> tuple[int, bool]:
-    """How many items a task has as released, and whether they have options."""
-    counts = [_TYPES[kind] for kind in VSI_TASKS[name]]
-    return min(count for count, _ in counts) * len(counts), counts[0][1]
 
 
 def read_vsi(name: str, data: Path | None, *, n_frames: int = 32, scorer: str = "mra") -> VsiItems:
@@ -210,3 +243,19 @@ def _balanced(rows: Sequence[dict[str, Any]], kinds: Sequence[str]) -> list[dict
     for part in parts:
         part.sort(key=lambda row: hashlib.sha256(str(row["id"]).encode()).digest())
     return list(chain.from_iterable(zip(*(part[:smallest] for part in parts), strict=True)))
+
+
+def _expected(name: str, frames: int) -> Expected:
+    counts = [_TYPES[kind] for kind in VSI_TASKS[name]]
+    return Expected(min(count for count, _ in counts) * len(counts), counts[0][1], [_FRAME] * frames)
+
+
+BENCHMARK = Benchmark(
+    name="vsi_bench",
+    tasks=tuple(VSI_TASKS),
+    repo=VSI_REPO,
+    open=lambda name, data, training, frames, strict: _Task(
+        name, data, training, frames, "mra-strict" if strict else "mra"
+    ),
+    expected=_expected,
+)
