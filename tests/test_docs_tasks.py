@@ -18,6 +18,7 @@ from tasktransfer.study.item_sets import find_item_sets
 from tasktransfer.tasks.benchmarks.blink import BLINK_REPO
 from tasktransfer.tasks.benchmarks.vsi_bench import VSI_REPO
 from tasktransfer.tasks.open_task import KNOWN_TASKS
+from tests.commands import tasktransfer_process
 from tests.tasks.own.test_hub_dataset import SCHEMA, rows
 from tests.tasks.released import write_blink, write_training, write_vsi
 
@@ -55,8 +56,7 @@ def workplace(tmp_path_factory):
 
 @pytest.mark.parametrize("command", commands("tasktransfer"))
 def test_commands_run(command, workplace):
-    arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
-    told = subprocess.run(arguments, cwd=workplace, capture_output=True, text=True, check=False)
+    told = tasktransfer_process(*shlex.split(command)[1:], cwd=workplace)  # which finds modules where it stands
     assert told.returncode == 0, told.stderr
     assert "test: " in told.stdout
 

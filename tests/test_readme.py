@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import tasktransfer
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -46,8 +48,9 @@ def test_commands_of_a_section_run_in_order(commands, workplace):
     if any(" run " in command for command in commands):
         pytest.importorskip("torch", reason="the run side needs torch: pip install '.[models]'")
     for command in commands:
-        arguments = [sys.executable, "-m", "tasktransfer.cli", *shlex.split(command)[1:]]
-        subprocess.run(arguments, cwd=workplace, check=True, capture_output=True)
+        arguments = shlex.split(command)[1:]
+        result = tasktransfer(*arguments, cwd=workplace)
+        assert result.returncode == 0, result.stderr
         if "--out" in arguments:
             out = workplace / arguments[arguments.index("--out") + 1]
             assert out.is_file() if out.suffix else list(out.rglob("*.json"))

@@ -6,9 +6,11 @@ A message says what is wrong, where (file, line, column), what was given and wha
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["InputError", "OutputError", "SettingsError", "TaskTransferError", "closest", "quoted"]
+__all__ = ["InputError", "OutputError", "SettingsError", "TaskTransferError", "closest", "quoted", "raise_faults"]
+
+MOST_FAULTS = 8  # in one message
 
 
 class TaskTransferError(Exception):
@@ -45,3 +47,13 @@ def closest(name: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the nearest known name, or an empty string."""
     match = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def raise_faults(faults: Sequence[str], prefix: str = "") -> None:
+    """Raise `InputError` with the first faults, one a line, and the number of the others; nothing without faults.
+
+    >>> raise_faults([])
+    """
+    if faults:
+        more = f"\n... and {len(faults) - MOST_FAULTS} more" if len(faults) > MOST_FAULTS else ""
+        raise InputError("\n".join(f"{prefix}{fault}" for fault in faults[:MOST_FAULTS]) + more)

@@ -225,7 +225,7 @@ def test_a_file_may_be_given(tmp_path):
 
 def test_nothing_found_is_refused(tmp_path):
     (tmp_path / "notes.json").write_text("{}")
-    with pytest.raises(InputError, match="no log of lmms_eval, vlmevalkit, evalscope, inspect_ai found"):
+    with pytest.raises(InputError, match="no log of lmms_eval, evalscope, vlmevalkit, inspect_ai found"):
         find_runs([tmp_path])
     with pytest.raises(InputError, match="no such file"):
         find_runs([tmp_path / "none"])

@@ -11,9 +11,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from tasktransfer.analysis.analyze import analyze
 from tasktransfer.realise.choices import Choice
 from tasktransfer.realise.figure import draw_realised
-from tasktransfer.realise.headlines import headlines, realised_finding
 from tasktransfer.realise.judgement import Outcome, judge
-from tasktransfer.realise.words import realised_lines, realised_section, realised_words
+from tasktransfer.realise.words import (
+    headlines,
+    realised_finding,
+    realised_lines,
+    realised_section,
+    realised_words,
+)
 from tasktransfer.recommendation.methods import BASELINES
 from tasktransfer.report.page.page import render_report
 from tests.recommendation.worked import worked_items

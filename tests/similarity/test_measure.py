@@ -16,7 +16,7 @@ from tasktransfer.errors import InputError
 from tasktransfer.similarity.adapters import named_adapters
 from tasktransfer.similarity.figure import draw_similarity
 from tasktransfer.similarity.measure import measure_similarity
-from tasktransfer.similarity.words import similarity_lines
+from tasktransfer.similarity.save import similarity_lines
 from tests.adapters import random_factors, write_adapter
 from tests.studies import count_rows, random_counts
 

@@ -51,12 +51,6 @@ def test_the_analysis_side_reads_the_folder(reference):
     assert accuracies.items is not None
 
 
-def test_the_same_study_in_two_processes_gives_the_same_bytes(bench, reference, tmp_path):
-    result = run_study(bench / "study.yaml", tmp_path / "out", workers=2, quiet=True)
-    assert not result.failed
-    assert table_bytes(tmp_path / "out") == table_bytes(reference)
-
-
 def test_a_finished_study_is_not_touched(bench, reference, tmp_path):
     out = copied(reference, tmp_path)
     before = written_files(out)

@@ -12,7 +12,6 @@ from tasktransfer.analysis.cliques import SIGNS, find_cliques
 from tasktransfer.analysis.controls import control_columns, net_of_controls
 from tasktransfer.analysis.diagnostics import diagnose
 from tasktransfer.analysis.measure import Measured, as_accuracies, measure
-from tasktransfer.analysis.notes import cut_notes, registry_notes
 from tasktransfer.analysis.personas import consistent_personas
 from tasktransfer.analysis.pgf import matrix, models_of, tasks_of
 from tasktransfer.analysis.scale import scale_trend
@@ -29,7 +28,7 @@ from tasktransfer.analysis.structure_tables import (
     scale_table,
     tasks_table,
 )
-from tasktransfer.analysis.summary import summarize_model, versions
+from tasktransfer.analysis.summary import cut_notes, registry_notes, summarize_model, versions
 from tasktransfer.analysis.taxonomy import average_by_taxonomy
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.tables import Accuracies

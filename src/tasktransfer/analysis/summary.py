@@ -1,4 +1,7 @@
-"""The headline numbers of one model, as they stand in ``summary.json``."""
+"""The headline numbers of one model as they stand in ``summary.json``, and what to know of the input.
+
+Names taken for registered tasks and searches that were cut are what a reader of the input should know.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ from tasktransfer.analysis.cliques import SIGNS, CliqueSearch
 from tasktransfer.analysis.personas import PERSONAS
 from tasktransfer.analysis.pgf import ZERO, matrix
 from tasktransfer.analysis.transferability import AGGREGATES, without_self
+from tasktransfer.errors import quoted
+from tasktransfer.tasks import find_task
 from tasktransfer.version import __version__
 
-__all__ = ["summarize_model", "versions"]
+__all__ = ["cut_notes", "registry_notes", "summarize_model", "versions"]
 
 LISTED_CLIQUES = 20  # of the largest size
 
@@ -100,3 +105,31 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{package: metadata.version(package) for package in packages},
     }
+
+
+def registry_notes(table: pd.DataFrame) -> list[str]:
+    """One sentence for each task that is taken for a registered one under another spelling or item count."""
+    notes = []
+    for name, n_items in table.groupby("target", sort=False)["n_items"].max().items():
+        task = find_task(str(name))
+        if task is None or task.n_items is None:
+            continue
+        read_as = f"{quoted([name])} is read as BLINK's {task.name} ({task.level} level, {task.granularity})"
+        if not np.isnan(n_items) and n_items != task.n_items:
+            notes.append(
+                f"{read_as}, but has {n_items:g} items, not {task.n_items}: chance and answer counts are not "
+                f"taken from there. Rename it if it is another task."
+            )
+        elif str(name) != task.name and not str(name).startswith("blink_"):
+            notes.append(f"{read_as}. Rename it if it is another task.")
+    return notes
+
+
+def cut_notes(searches: dict[tuple[str, str], CliqueSearch]) -> list[str]:
+    """One sentence for each search of cliques that was cut."""
+    return [
+        f"{model}: the search for {sign} cliques was cut after {len(search.cliques)} maximal cliques; "
+        f"there are more, and larger ones may exist."
+        for (model, sign), search in searches.items()
+        if not search.complete
+    ]

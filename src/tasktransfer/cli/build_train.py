@@ -10,12 +10,7 @@ import typer
 
 from tasktransfer.cli.options import folder
 
-__all__ = ["add_training_commands"]
-
-
-def add_training_commands(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command()(build_train)
+__all__ = ["build_train"]
 
 
 def build_train(

@@ -13,12 +13,7 @@ if TYPE_CHECKING:
     from tasktransfer.tasks.open_task import Supply
     from tasktransfer.tasks.own.hub_dataset import HubDataset
 
-__all__ = ["add_task_commands"]
-
-
-def add_task_commands(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("check-task")(check_task)
+__all__ = ["check_task"]
 
 
 def check_task(
@@ -67,7 +62,7 @@ def _opened(task: str, data: Path | None, training: Path | None, frames: int) ->
 
 
 def _dataset(path: Path, data: Path | None) -> HubDataset:
-    from tasktransfer.tasks.own.dataset_file import read_dataset_file
+    from tasktransfer.tasks.own.hub_dataset import read_dataset_file
 
     source = read_dataset_file(path)
     if source.folder is None and data is None:

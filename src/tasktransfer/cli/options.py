@@ -32,10 +32,15 @@ __all__ = [
 
 
 def folder(text: str) -> Path:
-    """Read an output folder from the command line; the empty text is none."""
+    """Read an output folder from the command line, and refuse what can be none before anything is computed."""
     if not text:
         raise OutputError("the output folder is the empty text; give the path of a folder")
-    return Path(text)
+    path = Path(text)
+    there = next((place for place in (path, *path.parents) if place.exists()), path)
+    if there.is_file():
+        why = "is a file; the output needs a folder" if there == path else f"cannot be written ({there} is a file)"
+        raise OutputError(f"{path}: {why}")
+    return path
 
 
 Out = Annotated[

@@ -22,12 +22,7 @@ from tasktransfer.cli.options import (
     Workers,
 )
 
-__all__ = ["add_realise_command"]
-
-
-def add_realise_command(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command()(realise)
+__all__ = ["realise"]
 
 
 def realise(

@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
     from tasktransfer.recommendation.evidence import Evidence
 
-__all__ = ["add_selection_commands", "evidence_of"]
-
-
-def add_selection_commands(app: typer.Typer) -> None:
-    """Register the commands."""
-    app.command()(recommend)
+__all__ = ["evidence_of", "recommend"]
 
 
 def recommend(

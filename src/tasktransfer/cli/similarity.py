@@ -10,12 +10,7 @@ import typer
 from tasktransfer.cli.options import folder
 from tasktransfer.errors import quoted
 
-__all__ = ["add_similarity_command"]
-
-
-def add_similarity_command(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command()(similarity)
+__all__ = ["similarity"]
 
 
 def similarity(
@@ -43,8 +38,7 @@ def similarity(
     from tasktransfer.importers.inputs import split_name
     from tasktransfer.similarity.adapters import elsewhere_trained, named_adapters
     from tasktransfer.similarity.measure import measure_similarity
-    from tasktransfer.similarity.save import save_similarity
-    from tasktransfer.similarity.words import similarity_lines
+    from tasktransfer.similarity.save import save_similarity, similarity_lines
 
     if left := [name for text in inputs for name in elsewhere_trained(split_name(text)[1])]:
         told = "was not trained by this run" if len(left) == 1 else "were not trained by this run"

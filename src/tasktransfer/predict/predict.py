@@ -1,212 +1,191 @@
-"""Estimates of transfer held against the measured matrix: gathered, judged, written."""
+"""Estimates of transfer that cost less than a grid, from the folders of runs: gathered, judged, written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from tasktransfer.analysis.analyze import Analysis
-from tasktransfer.analysis.measure import Measured
-from tasktransfer.errors import InputError, SettingsError
-from tasktransfer.files import output_folder, write_json
-from tasktransfer.predict.comparison import (
-    Estimate,
-    GridCost,
-    compare_estimates,
-    interaction_p_value,
-    sentences,
-)
-from tasktransfer.predict.halves import halve, matrix_like, of_seeds
-from tasktransfer.tables import write_csv
+from tasktransfer.analysis.analyze import analyze
+from tasktransfer.errors import InputError, OutputError, closest, quoted
+from tasktransfer.files import write_json, write_text
+from tasktransfer.importers.inputs import read_accuracies, split_name
+from tasktransfer.importers.saved_transfers import holds_transfers
+from tasktransfer.predict.comparison import GridCost, least_share, require_shares
+from tasktransfer.predict.judgement import Known, measure_prediction, save_prediction
+from tasktransfer.predict.token_passes import grid_passes
+from tasktransfer.study.plan import Plan
+from tasktransfer.study.store import Store
 
-__all__ = ["AGAIN", "Known", "Prediction", "measure_prediction", "save_prediction"]
+__all__ = ["Gradients", "predict_runs"]
 
-Grid = Analysis | Measured  # whose tables `pgf` and `transfers` hold a grid, on all items or on half of them
-
-AGAIN = "other half of the seeds"
-OTHER_ITEMS = (
-    "Estimates that ask test items were asked one half of each target's and judged on the other, both ways round; "
-    "the figures are means of the two."
-)
-SAME_ITEMS = (
-    "Estimates that ask test items are judged on the items that they were asked, which flatters them: not "
-    "gradients, but early steps, completions, their baselines and the other half of the seeds. Answers to single "
-    "items would mend that."
-)
-# column of the gradients table -> name, and whether it is on the scale of PGF
-GRADIENTS = {
-    "inner": ("gradient inner product", False),
-    "cosine": ("gradient cosine", False),
-    "sign_inner": ("gradient, Adam's first step", False),
-    "linear": ("linearised model", True),
-}
+_SHARES = (0.25, 0.5)  # measured, where none is asked for
+Plans = Sequence[tuple[Plan, Store]]
 
 
-class Known(NamedTuple):
-    """What is known of one model's grid beside its accuracies."""
+class Gradients(NamedTuple):
+    """Where gradients come from."""
 
-    gradients: pd.DataFrame | None = None  # source, target and the columns of `GRADIENTS`
-    gradient_costs: tuple[float, float] = (np.nan, np.nan)  # of mean gradients, and of those of options
-    early: Mapping[str, tuple[str, float]] = {}  # name -> model of the accuracies that stopped early, and its cost
-    cost: GridCost | None = None
-
-
-class Prediction(NamedTuple):
-    """What `measure_prediction` found of one model."""
-
-    model: str
-    table: pd.DataFrame  # of `compare_estimates`
-    cells: pd.DataFrame  # source, target, pgf and every estimate; the diagonal too
-    itself: pd.DataFrame  # rank correlation of every estimate with self-transfer
-    sentences: list[str]
+    file: Path | None = None  # gradients.csv of an earlier call, with its .json; computed where None
+    n_items: int = 64  # train items of a task
+    draws: int = 3  # of A
 
 
-def measure_prediction(
-    analysis: Analysis,
-    model: str,
-    known: Known,
+def predict_runs(
+    runs: Sequence[str],
+    out: Path,
+    gradients: Gradients | None,
     *,
-    shares: Sequence[float] = (0.25, 0.5),
+    model: str | None = None,
+    shares: Sequence[float] | None = None,
     repeats: int = 20,
     seed: int = 0,
-) -> Prediction:
-    """Judge everything that foretells the matrix of one model; see `tasktransfer.predict.comparison`.
+) -> Iterator[str]:
+    """Judge every estimate that runs give, write it to a folder, and say which to trust.
 
-    What asks test items is asked one half of them and held against the matrix of the other half, where answers to
-    items are known.
+    Parameters
+    ----------
+    runs
+        A folder that a run wrote to, and others with variants that stopped early; tables do as well.
+    out
+        Folder to write to.
+    gradients
+        None for no gradients.
+    model
+        Of the results; the first where None.
+    shares
+        Of the cells, and of the sources, taken as measured; as far as the grid allows where None.
+    repeats
+        Random masks of each share.
+    seed
+        Of masks and gradients.
+
+    Raises
+    ------
+    InputError, SettingsError
+        A table holds means over seeds, no such model, or a share that the grid does not allow.
     """
-    measured = analysis.matrix(model)
-    everything = _estimates(analysis, measured, known)
-    halves = halve(analysis, [model, *(label for label, _ in known.early.values())])
-    note = SAME_ITEMS
-    judged: list[_Judged] = []
-    if halves is not None:
-        first, second = halves
-        try:
-            judged = [
-                _judge(truth, asked, model, measured, known, shares=shares, repeats=repeats, seed=seed)
-                for truth, asked in ((first, second), (second, first))
-            ]
-            note = OTHER_ITEMS
-        except (InputError, SettingsError) as error:  # a share that is enough for the whole, but not for halves
-            note = f"{SAME_ITEMS} Halves are too small: {error}."
-    if not judged:
-        judged = [_judge(analysis, analysis, model, measured, known, shares=shares, repeats=repeats, seed=seed)]
-    table = _averaged([one.table for one in judged])
-    p_values = {
-        name: interaction_p_value([(one.truth, one.estimates[name]) for one in judged], seed=seed)
-        for name in everything
+    _refuse_transfers(runs)
+    analysis = analyze(read_accuracies(*runs))
+    chosen = model or analysis.models[0]
+    if chosen not in analysis.models:
+        raise InputError(
+            f"no model {chosen!r}{closest(chosen, analysis.models)}; there are {quoted(analysis.models)}"
+        )
+    allowed = _shares(analysis.matrix(chosen), shares)
+    if not shares and allowed != [*_SHARES]:
+        yield f"--measured {min(allowed):g} is the least that this grid allows; smaller shares are left out"
+    stores = [Store(path) for path in (split_name(run)[1] for run in runs) if (path / "study.json").is_file()]
+    plans = [(store.read_plan(), store) for store in stores]
+    table, passes, notes = _gradients(plans, out, gradients, seed=seed)
+    yield from notes
+    known = _known(plans, chosen, table, passes, [name for name in analysis.models if name != chosen])
+    found = measure_prediction(analysis, chosen, known, shares=allowed, repeats=repeats, seed=seed)
+    save_prediction(found, out)
+    yield from found.sentences
+
+
+def _refuse_transfers(runs: Sequence[str]) -> None:
+    """Means over seeds are no measurements: which of our tables are, is told."""
+    for path in (split_name(run)[1] for run in runs):
+        if path.is_file() and holds_transfers(path):
+            instead = f"here {path.parent}" if (path.parent / "accuracies.csv").is_file() else "accuracies.csv"
+            raise InputError(
+                f"{path}: holds means over seeds, and `predict` needs what they are means of; it takes the folder "
+                f"of a run or of a finished analysis ({instead}), or a table of accuracies or of answers"
+            )
+
+
+def _gradients(
+    plans: Plans, out: Path, asked: Gradients | None, *, seed: int
+) -> tuple[pd.DataFrame | None, dict[str, float], Sequence[str]]:
+    """The table of gradients, computed on the first run or read; the tokens that it took; what to know of it."""
+    if asked is not None and asked.file is not None:
+        passes = asked.file.with_suffix(".json")
+        if not asked.file.is_file() or not passes.is_file():
+            raise InputError(f"{asked.file}: is not there with its {passes.name}; `predict` writes both")
+        return pd.read_csv(asked.file), json.loads(passes.read_text(encoding="utf-8")), ()
+    if asked is None or not plans:
+        return None, {}, ()
+    from tasktransfer.study.train.gradients import estimate_transfer
+
+    with _folder_kept_if_filled(out):
+        found = estimate_transfer(*plans[0], n_items=asked.n_items, draws=asked.draws, seed=seed)
+    costs = {f"{label}|{kind}": value for (label, kind), value in found.passes.items()}
+    write_text(out / "gradients.csv", found.table.to_csv(index=False, lineterminator="\n"))
+    write_json(out / "gradients.json", costs)
+    return found.table, costs, found.notes
+
+
+def _shares(measured: pd.DataFrame, given: Sequence[float] | None) -> list[float]:
+    """The shares asked for, or the default ones as far as the grid allows; before anything is computed."""
+    least = least_share(measured)
+    shares = [*(given or ())] or [share for share in _SHARES if share >= least] or [least]
+    require_shares(measured, shares)
+    return shares
+
+
+@contextmanager
+def _folder_kept_if_filled(out: Path) -> Iterator[None]:
+    """Make a folder, to know that it can be written before minutes go by; what fails leaves no empty one."""
+    new = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                out.rmdir()
+        raise
+
+
+def _known(
+    plans: Plans,
+    model: str,
+    gradients: pd.DataFrame | None,
+    passes: Mapping[str, float],
+    others: Sequence[str],
+) -> Known:
+    """What the runs say of one model: gradients, variants that stopped early, and what everything costs."""
+    grids: dict[str, GridCost] = {}
+    for plan, store in plans:
+        grids |= {label: GridCost(*passes) for label, passes in grid_passes(plan, store).items()}
+    whole = grids.get(model)
+    own = None if gradients is None else gradients[gradients["model"] == model]
+    own = own if own is not None and len(own) else None
+    if whole is None:
+        return Known(own)
+    # what gradients of another model took is not what these took
+    costs = tuple(passes.get(f"{model}|{kind}", math.nan) / whole.total for kind in ("mean", "options"))
+    early = {
+        f"{share:.0%} of the steps": (label, grids[label].total / whole.total)
+        for label, share in _stopped_early([plan for plan, _ in plans], model).items()
+        if label in others
     }
-    table["p_interaction"] = table["estimate"].map(p_values).where(table["holes"] == "all")
-    told = [note, *sentences(table, p_values)]
-    return Prediction(model, table, _cells(measured, everything), _self_transfer(judged), told)
+    return Known(own, (costs[0], costs[1]), early, whole)
 
 
-class _Judged(NamedTuple):
-    """Estimates held against one matrix."""
-
-    truth: pd.DataFrame
-    estimates: dict[str, Estimate]
-    table: pd.DataFrame
-
-
-def _judge(truth: Grid, asked: Grid, model: str, like: pd.DataFrame, known: Known, **how: Any) -> _Judged:
-    """Hold what some items tell, or none, against what others do."""
-    measured, seen = (matrix_like(grid.transfers, model, like) for grid in (truth, asked))
-    estimates = _estimates(asked, like, known)
-    side = [name for name in estimates if name not in known.early]
-    table = compare_estimates(
-        measured, estimates, noise=_noise(truth, model, like), seen=seen, cost=known.cost, side=side, **how
-    )  # fmt: skip
-    told = like.notna()
-    for estimate in estimates.values():
-        told &= estimate.values.notna()
-    again = _again(truth, asked, model, like.where(told))
-    return _Judged(measured, estimates, table if again is None else pd.concat([table, again], ignore_index=True))
-
-
-def _estimates(asked: Grid, like: pd.DataFrame, known: Known) -> dict[str, Estimate]:
-    """Gradients, which ask no test item, and what stopped early, by the items it is asked."""
+def _stopped_early(plans: Sequence[Plan], model: str) -> dict[str, float]:
+    """Variants that are a model's training cut short: label -> share of the steps."""
+    cells = {
+        cell.label: cell for plan in plans for cell in plan.cells if cell.kind == "finetune" and cell.optimisation
+    }
+    whole = cells.get(model)
+    if whole is None or whole.optimisation is None:
+        return {}
     found = {}
-    for column, (name, on_scale) in GRADIENTS.items() if known.gradients is not None else ():
-        assert known.gradients is not None
-        values = known.gradients.pivot(index="source", columns="target", values=column)
-        if not values.isna().all(axis=None):
-            cost = known.gradient_costs[column == "linear"]
-            found[name] = Estimate(values.reindex(index=like.index, columns=like.columns), cost, on_scale)
-    for name, (label, cost) in known.early.items():
-        found[name] = Estimate(matrix_like(asked.transfers, label, like), cost)
+    for label, cell in cells.items():
+        assert cell.optimisation is not None
+        same = cell.model == whole.model and cell.method == whole.method
+        uncut = cell.optimisation.model_copy(update={"stop": whole.optimisation.stop})
+        if same and uncut == whole.optimisation and cell.optimisation.stop < whole.optimisation.stop:
+            found[label] = cell.optimisation.stop / whole.optimisation.stop
     return found
-
-
-def _noise(truth: Grid, model: str, like: pd.DataFrame) -> pd.DataFrame:
-    """Standard error of every PGF, as far as it is known."""
-    squares = truth.transfers[["se_items", "se_seeds"]].pow(2).sum(axis=1, min_count=1)
-    with_noise = truth.transfers.assign(noise=np.sqrt(squares) / truth.transfers["gap"].fillna(1.0))
-    return matrix_like(with_noise, model, like, value="noise")
-
-
-def _again(truth: Grid, asked: Grid, model: str, like: pd.DataFrame) -> pd.DataFrame | None:
-    """One half of the seeds held against the other, in the known cells: what measuring a second time reaches."""
-    rows = truth.pgf[(truth.pgf["model"] == model) & (truth.pgf["kind"] == "finetune")]
-    seeds = sorted(set(rows["seed"]))
-    if len(seeds) < 2:
-        return None
-    told = []
-    for own, other in ((seeds[::2], seeds[1::2]), (seeds[1::2], seeds[::2])):
-        measured = of_seeds(truth.pgf, model, own, like).where(like.notna())
-        again = Estimate(of_seeds(asked.pgf, model, other, like), len(other) / len(seeds))
-        try:
-            told.append(compare_estimates(measured, {AGAIN: again}, noise=measured * np.nan, shares=()))
-        except InputError:
-            return None
-    return _averaged(told)
-
-
-def _averaged(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The mean of each mark."""
-    key = ["holes", "measured", "estimate"]
-    return pd.concat(tables).groupby(key, sort=False, as_index=False).mean()
-
-
-def _cells(measured: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
-    columns = {"pgf": measured} | {name: estimate.values for name, estimate in estimates.items()}
-    cells = pd.DataFrame({name: values.stack(future_stack=True) for name, values in columns.items()})
-    return cells.rename_axis(["source", "target"]).reset_index().dropna(subset="pgf")
-
-
-def _self_transfer(judged: Sequence[_Judged]) -> pd.DataFrame:
-    """Rank correlation with the diagonal."""
-    found = []
-    for one in judged:
-        own = pd.DataFrame({name: np.diag(estimate.values) for name, estimate in one.estimates.items()})
-        own = own.assign(pgf=np.diag(one.truth))
-        for name in one.estimates:
-            pairs = own[[name, "pgf"]].dropna()
-            varies = len(pairs) > 1 and (pairs.nunique() > 1).all()
-            found.append((name, len(pairs), pairs[name].corr(pairs["pgf"], "spearman") if varies else np.nan))
-    columns = ["estimate", "n_tasks", "spearman"]
-    rows = pd.DataFrame(found, columns=columns).groupby("estimate", sort=False, as_index=False)
-    return rows.agg({"n_tasks": "min", "spearman": "mean"})
-
-
-def save_prediction(found: Prediction, out: Path) -> None:
-    """Write prediction.csv, prediction_cells.csv, prediction.json and the figure."""
-    from tasktransfer.drawing.style import save_figure
-    from tasktransfer.predict.figure import draw_prediction
-
-    told = {
-        "model": found.model,
-        "sentences": found.sentences,
-        "estimates": found.table.to_dict("records"),
-        "self_transfer": found.itself.to_dict("records"),
-    }
-    with output_folder(out) as made:
-        write_csv(found.table.assign(model=found.model), made / "prediction.csv")
-        write_csv(found.cells.assign(model=found.model), made / "prediction_cells.csv")
-        write_json(made / "prediction.json", told)
-        save_figure(draw_prediction(found.table), made / "prediction")

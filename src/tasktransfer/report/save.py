@@ -1,19 +1,23 @@
-"""Write an analysis to a folder, all of it or none of it."""
+"""Write an analysis to a folder, all of it or none of it; and that of a run to its own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from tasktransfer.analysis.analyze import Analysis
+from tasktransfer.analysis.analyze import Analysis, analyze
 from tasktransfer.analysis.graph import transfer_graph, write_graphml
+from tasktransfer.analysis.measure import measure
+from tasktransfer.errors import InputError
 from tasktransfer.files import MARKER, output_folder, write_json
+from tasktransfer.importers.inputs import read_accuracies
 from tasktransfer.report.figures.write import EMBEDDED, draw_figures
-from tasktransfer.report.findings.find import find_findings
+from tasktransfer.report.findings.find import find_findings, finding_lines
 from tasktransfer.report.page.page import render_report
-from tasktransfer.run_folder import RunFacts
-from tasktransfer.tables import write_csv
+from tasktransfer.run_folder import RunFacts, RunFolder
+from tasktransfer.tables import Accuracies, write_csv
 
-__all__ = ["TABLES", "save_analysis"]
+__all__ = ["TABLES", "report_run", "save_analysis"]
 
 TABLES = (
     "accuracies",
@@ -75,3 +79,35 @@ def save_analysis(analysis: Analysis, folder: str | Path, run: RunFacts | None =
         }
         write_json(made / MARKER, summary)
     return Path(folder) / "report.html"
+
+
+def report_run(folder: Path) -> Iterator[str]:
+    """Analyze what is finished of a run, write its report to ``report/``, and say what was found.
+
+    Raises
+    ------
+    InputError
+        There are no predictions yet.
+    """
+    run = RunFolder(folder)
+    if not run.prediction_files():
+        raise InputError(f"{folder}: has no predictions yet")
+    accuracies = read_accuracies(folder)
+    if not (accuracies.table["kind"] == "finetune").any():
+        yield from _save_rows(accuracies, folder / "report")
+        return
+    analysis = analyze(accuracies)
+    page = save_analysis(analysis, folder / "report", run.facts())
+    yield from finding_lines(analysis)
+    yield f"\nReport: {page}"
+
+
+def _save_rows(accuracies: Accuracies, folder: Path) -> Iterator[str]:
+    """The rows of a study without finetunes, of which there is no matrix."""
+    measured = measure(accuracies)
+    with output_folder(folder) as made:
+        write_csv(measured.pgf, made / "pgf.csv")
+        write_csv(measured.transfers, made / "transfers.csv")
+    for row in measured.transfers.itertuples():
+        yield f"{row.source} -> {row.target}: gain {100 * row.gain:+.1f} points, PGF {row.pgf_pooled:+.2f}"
+    yield f"\nNo finetune, so no matrix and no report. Tables: {folder}"

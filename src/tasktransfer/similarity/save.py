@@ -1,21 +1,24 @@
-"""Similarity of adapters as files: tables, and a matrix and a figure a model."""
+"""Similarity of adapters in sentences, and as files: tables, and a matrix and a figure a model."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tasktransfer.analysis.summary import versions
-from tasktransfer.errors import InputError
+from tasktransfer.drawing.labels import printable
+from tasktransfer.drawing.numbers import number
+from tasktransfer.errors import InputError, quoted
 from tasktransfer.files import MARKER, output_folder, slug, write_json
 from tasktransfer.similarity.measure import Similarity
 from tasktransfer.tables import write_csv
 
-__all__ = ["save_similarity"]
+__all__ = ["save_similarity", "similarity_lines"]
 
 
 def save_similarity(found: Sequence[Similarity], folder: Path) -> None:
@@ -41,3 +44,33 @@ def save_similarity(found: Sequence[Similarity], folder: Path) -> None:
             for one in found
         ]
         write_json(made / MARKER, {"models": told, "versions": versions()})
+
+
+def similarity_lines(found: Sequence[Similarity]) -> Iterator[str]:
+    """Each model in sentences."""
+    for one in found:
+        rows, contrast = one.adapters, one.contrast
+        head = f"{printable(one.model)}: " if one.model else ""
+        yield (
+            f"{head}{len(rows)} adapters, {len(one.sources)} sources, {rows['seed'].nunique()} seeds, "
+            f"{one.layers['layer'].nunique()} layers"
+        )
+        if zero := [f"{r.source}/{r.seed}".removesuffix("/") for r in rows.itertuples() if r.norm == 0]:
+            yield f"  {quoted(zero)} adds nothing to the weights and is left out"
+        if beside := int((rows["beside"] > 0).sum()):
+            also = f"other trained weights too ({quoted(one.beside, limit=3)})"
+            yield f"  {beside} adapters hold {also}; only their LoRA factors are compared"
+        if len(set(rows["layers"])) > 1:
+            yield "  adapters of other layers are compared over all: where one has no factors its update is zero"
+        yield (
+            f"  cosine of updates: different sources {number(contrast['between'])}; one source under other seeds "
+            f"{number(contrast['within'])}; different sources of one seed {number(contrast['between_same_seed'])}"
+        )
+        if not np.isnan(contrast["recognised"]):
+            yield f"  {contrast['recognised']:.0%} of the sources are more like themselves than like any other"
+        for on, agreement in one.agreement.items():
+            yield (
+                f"  rank correlation with {'PGF' if on == 'raw' else 'the interaction part of PGF'}: "
+                f"{number(agreement.spearman)}, p = {number(agreement.p_value, '.4f')}, {agreement.n_cells} cells "
+                f"({agreement.n_relabellings:,} relabellings of the sources)"
+            )

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from tasktransfer.errors import InputError
-from tasktransfer.tasks.faults import raise_faults
+from tasktransfer.errors import InputError, raise_faults
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasktransfer.analysis import structure_tables
 from tasktransfer.analysis.analyze import Analysis, analyze
-from tasktransfer.analysis.chance import clique_chance
 from tasktransfer.report.page.page import render_report
 from tasktransfer.tables import Accuracies
 from tests.report.page.browser import errors, open_page
 from tests.report.page.studies import TASKS, accuracies
-
-
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page shows what the nulls gave; how many draws that took is another test's business."""
-    monkeypatch.setattr(structure_tables, "clique_chance", partial(clique_chance, n_draws=99))
-
-
-def _analyzed(table: Accuracies | pd.DataFrame) -> Analysis:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(structure_tables, "clique_chance", partial(clique_chance, n_draws=99))
-        return analyze(table)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +24,7 @@ def study() -> Analysis:
     gone = (table["source"] == "spare") & (table["target"] == "Jigsaw") & (table["model"] == "small")
     one_letter = (table["target"] == "Visual_Similarity") & (table["source"] == "Art_Style")
     table.loc[one_letter, ["n_correct", "accuracy"]] = [64, 64 / 135]
-    return _analyzed(Accuracies(table[~gone].reset_index(drop=True), ("a note with <b>signs</b>",)))
+    return analyze(Accuracies(table[~gone].reset_index(drop=True), ("a note with <b>signs</b>",)))
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +38,7 @@ def controlled() -> Analysis:
     bare = (table["model"] == "bare").to_numpy()
     table.loc[bare, "pgf"] = table.loc[bare, "accuracy"] - 0.5
     table.loc[bare, ["accuracy", "n_items", "n_correct"]] = np.nan
-    return _analyzed(table)
+    return analyze(table)
 
 
 @pytest.fixture(scope="session")
@@ -79,9 +64,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def saved(study: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study_page(study: Analysis) -> str:
+    return render_report(study)
+
+
+@pytest.fixture(scope="session")
+def controlled_page(controlled: Analysis) -> str:
+    return render_report(controlled)
+
+
+@pytest.fixture(scope="session")
+def saved(study_page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_report(study), encoding="utf-8")
+    path.write_text(study_page, encoding="utf-8")
     return path
 
 
@@ -94,9 +89,9 @@ def page(browser: Any, saved: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def sure_page(browser: Any, controlled: Analysis, tmp_path: Path) -> Iterator[Any]:
+def sure_page(browser: Any, controlled_page: str, tmp_path: Path) -> Iterator[Any]:
     path = tmp_path / "report.html"
-    path.write_text(render_report(controlled), encoding="utf-8")
+    path.write_text(controlled_page, encoding="utf-8")
     open_page(browser, path)
     yield browser
     assert errors(browser) == []

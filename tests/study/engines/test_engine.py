@@ -28,23 +28,29 @@ class Backwards:
             yield lambda jobs: do(jobs[::-1])
 
 
+@pytest.fixture(scope="module")
+def merged(bench, tmp_path_factory):
+    """The study and a merge of its adapters, done here."""
+    result = run_study(bench / "study.yaml", tmp_path_factory.mktemp("merged"), overrides=MERGED, quiet=True)
+    assert not result.failed
+    return result.folder
+
+
 @pytest.mark.parametrize("engine", [Backwards(), find_engine("processes", workers=2)], ids=["own", "processes"])
-def test_every_engine_leaves_the_same_table(bench, tmp_path, engine):
-    for folder, chosen in (("here", None), ("other", engine)):
-        result = run_study(bench / "study.yaml", tmp_path / folder, engine=chosen, overrides=MERGED, quiet=True)
-        assert not result.failed
-    assert table_bytes(tmp_path / "other") == table_bytes(tmp_path / "here")
+def test_every_engine_leaves_the_same_table(bench, merged, tmp_path, engine):
+    result = run_study(bench / "study.yaml", tmp_path, engine=engine, overrides=MERGED, quiet=True)
+    assert not result.failed
+    assert table_bytes(tmp_path) == table_bytes(merged)
 
 
-def test_jobs_come_in_stages_that_need_what_was_before(bench, tmp_path):
-    result = run_study(bench / "study.yaml", tmp_path, overrides=MERGED, quiet=True)
-    plan, store = Store(result.folder).read_plan(), Store(tmp_path / "empty")
+def test_jobs_come_in_stages_that_need_what_was_before(merged, tmp_path):
+    plan, store = Store(merged).read_plan(), Store(tmp_path / "empty")
     items, cells, merges = missing_jobs(plan, store, plan.unique_cells)
     assert {job.kind for job in items} == {"items"}
     assert len(items) == 4  # two tasks, train and test
     assert {job.key for job in cells} == {cell.key for cell in plan.unique_cells if not cell.merged}
     assert [job.key for job in merges] == [cell.key for cell in plan.unique_cells if cell.merged]
-    assert missing_jobs(plan, Store(result.folder), []) == []
+    assert missing_jobs(plan, Store(merged), []) == []
 
 
 def test_every_engine_of_the_list_is_there():

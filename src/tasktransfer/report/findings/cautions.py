@@ -10,7 +10,7 @@ import pandas as pd
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.ceilings import CEILINGS
 from tasktransfer.drawing.labels import label_of, list_labels, printable
-from tasktransfer.report.findings.finding import Finding
+from tasktransfer.report.findings import Finding
 from tasktransfer.run_folder import RunFacts
 
 __all__ = ["baselines", "ceiling", "constant_answers", "holes", "untrained"]

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.drawing.labels import printable, short_names
-from tasktransfer.report.findings import cautions, mixtures, structure, transfers
-from tasktransfer.report.findings.finding import Finding
+from tasktransfer.report.findings import Finding, cautions, mixtures, structure, transfers
 from tasktransfer.run_folder import RunFacts
 
 __all__ = ["find_findings", "finding_lines"]

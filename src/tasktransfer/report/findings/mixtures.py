@@ -10,7 +10,7 @@ import pandas as pd
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.drawing.labels import label_of, list_labels, printable
 from tasktransfer.drawing.numbers import UNKNOWN, interval, signed
-from tasktransfer.report.findings.finding import Finding
+from tasktransfer.report.findings import Finding
 from tasktransfer.run_folder import RunFacts
 
 __all__ = ["mixture_rows", "mixtures"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.drawing.labels import list_labels, printable
-from tasktransfer.report.findings.finding import Finding
+from tasktransfer.report.findings import Finding
 
 __all__ = ["cliques", "kinds_of_error", "noise", "personas", "scale"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.analysis.pgf import ZERO
 from tasktransfer.drawing.labels import label_of, list_labels, printable
-from tasktransfer.report.findings.finding import Finding
+from tasktransfer.report.findings import Finding
 
 __all__ = ["best_and_worst", "controls", "overall", "target_effect", "verdicts"]
 

@@ -19,8 +19,8 @@ from markupsafe import Markup
 from tasktransfer.analysis.analyze import Analysis
 from tasktransfer.drawing.labels import printable, short_names
 from tasktransfer.report.figures.write import EMBEDDED, draw_figures
+from tasktransfer.report.findings import Finding
 from tasktransfer.report.findings.find import find_findings
-from tasktransfer.report.findings.finding import Finding
 from tasktransfer.report.findings.structure import kinds_of_error
 from tasktransfer.report.page.payload import FULL_WIDTH, build_payload, ceiling_label, json_in_html
 from tasktransfer.report.page.tables import best_source_tables, page_tables

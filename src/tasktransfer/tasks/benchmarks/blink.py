@@ -28,7 +28,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.errors import InputError, closest, quoted, raise_faults
 from tasktransfer.tasks.answers.options import letter_of
 from tasktransfer.tasks.benchmarks.benchmark import (
     OWN_FOLDER,
@@ -37,7 +37,6 @@ from tasktransfer.tasks.benchmarks.benchmark import (
     Expected,
     no_training,
 )
-from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.hub_files import HubRepo
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.own.folder import SPLITS

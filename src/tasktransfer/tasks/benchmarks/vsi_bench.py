@@ -26,7 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.errors import InputError, closest, quoted, raise_faults
 from tasktransfer.tasks.benchmarks.benchmark import (
     OWN_FOLDER,
     Benchmark,
@@ -34,7 +34,6 @@ from tasktransfer.tasks.benchmarks.benchmark import (
     Expected,
     no_training,
 )
-from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.hub_files import HubRepo
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.video_frames import Frames, Video, find_in_archive, find_video

@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.errors import InputError, closest, quoted, raise_faults
 from tasktransfer.tasks.answers.scoring import answer_fault, find_scorer
-from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.pictures import Pictures, digest_with_pictures
 

@@ -14,21 +14,22 @@ scorer   how answers without options are scored
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from tasktransfer.errors import InputError, quoted
+from tasktransfer.errors import InputError, quoted, raise_faults
 from tasktransfer.tasks.answers.scoring import find_scorer
 from tasktransfer.tasks.hub_files import download_command, first_line
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.own.function import is_function
 from tasktransfer.tasks.own.tables import Columns, TableItems, read_table
+from tasktransfer.yaml_lines import in_words, read_marked, read_yaml_text
 
-__all__ = ["HubDataset", "HubTask", "looks_local", "read_hub_dataset"]
+__all__ = ["HubDataset", "HubTask", "looks_local", "read_dataset_file", "read_hub_dataset"]
 
 ENDINGS = (".parquet", ".jsonl", ".csv")
 _PATIENCE = 30.0  # seconds for the Hub's answer
@@ -274,3 +275,40 @@ def _lost_shards(names: Sequence[str]) -> list[str]:
             if sibling not in there:
                 lost.append(sibling)
     return sorted(set(lost))
+
+
+_KEYS = {(): tuple(HubDataset.model_fields), ("columns",): tuple(Columns.model_fields)}
+
+
+def read_dataset_file(path: Path) -> HubDataset:
+    """Read the dataset that a file describes; a folder in it is relative to the file's, as in a study.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or keys are wrong; all are told, one a line.
+    """
+    marked = read_marked(read_yaml_text(path, "a description of a dataset"), str(path))
+    raise_faults([f"{'.'.join(map(str, fault.place))}: {fault.message}" for fault in marked.faults], f"{path}: ")
+    values = marked.values
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds no keys; accepted are {quoted(_KEYS[()], limit=9)}")
+    try:
+        source = HubDataset.model_validate(values)
+    except ValidationError as error:
+        raise_faults(list(dict.fromkeys(_words_of(error))), f"{path}: ")
+        raise
+    folder = path.parent / Path(source.dataset).expanduser()
+    if folder.is_dir() or source.folder is not None:
+        return source.model_copy(update={"dataset": str(folder.resolve())})
+    return source
+
+
+def _words_of(error: ValidationError) -> Iterator[str]:
+    for found in error.errors():
+        place: tuple[Any, ...] = found["loc"]
+        if place[:2] == ("columns", "choices"):  # told once for each type it might have
+            yield "columns.choices: should be a column or a list of columns"
+            continue
+        where = ".".join(str(key) for key in place if key != "[key]")
+        yield f"{where}: {in_words(found, _KEYS.get(place[:-1], ()))}"

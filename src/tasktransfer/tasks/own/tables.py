@@ -17,9 +17,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasktransfer.errors import InputError, closest, quoted
+from tasktransfer.errors import InputError, closest, quoted, raise_faults
 from tasktransfer.tasks.answers.options import letter_of
-from tasktransfer.tasks.faults import raise_faults
 from tasktransfer.tasks.item import Item
 from tasktransfer.tasks.parquet_rows import columns_of, is_image, read_rows
 from tasktransfer.tasks.pictures import Pictures, Stored, digest_with_pictures, stored_image

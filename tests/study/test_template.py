@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasktransfer.study.demo import demo_study
 from tasktransfer.study.file import load_study
+from tasktransfer.study.template import demo_study
 
 STUDIES = Path(__file__).parents[2] / "studies"
 

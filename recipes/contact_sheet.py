@@ -1,4 +1,4 @@
-"""One picture of all tasks: ``python -m tasktransfer.tasks.toyworld.contact_sheet OUT.png``."""
+"""One picture of all tasks: ``python -m recipes.contact_sheet OUT.png``."""
 
 from __future__ import annotations
 

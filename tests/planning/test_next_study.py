@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from tasktransfer.cli import app
 from tasktransfer.errors import InputError
-from tasktransfer.study.extension import extended_study
+from tasktransfer.planning.next_study import extended_study
 from tasktransfer.study.file import check_study, load_study
 from tasktransfer.study.spec import study_text
 from tests.bench import written_files

@@ -11,7 +11,7 @@ from scipy import stats
 
 import tasktransfer as tt
 from tasktransfer.importers.inputs import read_accuracies
-from tasktransfer.predict.predict import (
+from tasktransfer.predict.judgement import (
     AGAIN,
     OTHER_ITEMS,
     SAME_ITEMS,
