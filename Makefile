@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all check reproduction clean
+.PHONY: demo test test-all check docs reproduction clean
 
 demo: $(STAMP)
 	$(BIN)/tasktransfer demo --out demo-out
@@ -22,6 +22,12 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# the docs as a site, with the public Python API: docs/_site/index.html
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_site
+	@echo "docs/_site/index.html"
+
 # docs/reproduction.md from the paper's released tables: make reproduction PUBLISHED=../shared/published_pgf
 reproduction: $(STAMP)
 	$(BIN)/python docs/reproduction.py $(PUBLISHED) > docs/reproduction.md.new
@@ -33,4 +39,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf .venv demo-out
+	rm -rf .venv demo-out docs/_site

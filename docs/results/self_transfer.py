@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import tasktransfer as tt
-from tasktransfer.study.spec import check_study
+from tasktransfer.study.file import check_study
 from tasktransfer.tasks.toyworld import TOY_TASKS
 
 STUDY = """

@@ -18,12 +18,9 @@ import numpy as np
 import pandas as pd
 
 from tasktransfer.drawing.labels import label_of
-from tasktransfer.similarity.measure import (
-    Similarity,
-    measure_similarity,
-    named_adapters,
-    similarity_lines,
-)
+from tasktransfer.similarity.adapters import named_adapters
+from tasktransfer.similarity.measure import Similarity, measure_similarity
+from tasktransfer.similarity.save import similarity_lines
 from tasktransfer.tasks.open_form import closed_name
 from tasktransfer.tasks.toyworld.registry import FAMILY_OF
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from tasktransfer.analysis.items import PairedItems
 from tasktransfer.errors import InputError, SettingsError
 from tasktransfer.planning.measure_next import NothingToAskError, open_questions, propose
-from tasktransfer.planning.paired import PairedItems
 
 
 def transfers(rows):

@@ -6,8 +6,7 @@ import pytest
 
 from tasktransfer.analysis.analyze import analyze
 from tasktransfer.errors import InputError
-from tasktransfer.realise.choices import make_choices, mixture_name
-from tasktransfer.realise.trial import Trial
+from tasktransfer.realise.choices import Trial, make_choices, mixture_name
 from tasktransfer.recommendation.request import MethodSettings, Request, as_weights
 from tasktransfer.tables import Accuracies
 from tests.recommendation.worked import worked_items, worked_table

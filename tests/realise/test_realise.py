@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tasktransfer.errors import InputError, SettingsError
+from tasktransfer.realise.choices import Trial
 from tasktransfer.realise.realise import realise
-from tasktransfer.realise.trial import Trial
 from tasktransfer.realise.words import realised_lines
 from tasktransfer.recommendation.request import Request, as_weights
 from tasktransfer.study.file import load_study

@@ -61,11 +61,11 @@ def realise(
     """Run a study's grid, train what each method recommends from it, and judge it on items that did not choose."""
     from tasktransfer.analysis.analyze import analyze
     from tasktransfer.analysis.settings import Settings
-    from tasktransfer.cli.request import read_request, target_weights
+    from tasktransfer.cli.options import read_request, target_weights
     from tasktransfer.importers.inputs import read_accuracies
+    from tasktransfer.realise.choices import Trial
     from tasktransfer.realise.realise import realise as realise_study
     from tasktransfer.realise.save import save_realised
-    from tasktransfer.realise.trial import Trial
     from tasktransfer.realise.words import realised_lines
     from tasktransfer.recommendation.methods import METHODS
     from tasktransfer.recommendation.request import MethodSettings

@@ -68,7 +68,7 @@ def recommend(
     ] = None,
 ) -> None:
     """Say what to train on for one or several targets, what to expect, and on what evidence."""
-    from tasktransfer.cli.request import read_request, target_weights
+    from tasktransfer.cli.options import read_request, target_weights
     from tasktransfer.recommendation.methods import find_method
     from tasktransfer.recommendation.recommend import answer
     from tasktransfer.recommendation.request import MethodSettings

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import SettingsError
-from tasktransfer.models.shards import like
 
 if TYPE_CHECKING:
     from tasktransfer.models.vlm import Vlm
 
-__all__ = ["activation_checkpointing", "decoder_weights", "whole_decoder"]
+__all__ = [
+    "activation_checkpointing",
+    "decoder_weights",
+    "full_tensor",
+    "is_share",
+    "like",
+    "shard_layers",
+    "whole_decoder",
+]
 
 
 @contextmanager
@@ -75,3 +82,33 @@ def activation_checkpointing(vlm: Vlm) -> Iterator[None]:
         yield
     finally:
         stop()
+
+
+def shard_layers(vlm: Vlm, n_processes: int) -> None:
+    """Leave a share of the weights of each decoder layer in this process; the processes are connected already."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(vlm.device.type, (n_processes,))
+    for layer in vlm.decoder.layers:
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True)  # by default not for a layer that stands alone
+
+
+def is_share(tensor: Any) -> bool:
+    """Whether this process holds but a share of it."""
+    return hasattr(tensor, "full_tensor")
+
+
+def full_tensor(tensor: Any) -> Any:
+    """A tensor whole, from the shares of all processes; they must all ask."""
+    return tensor.full_tensor() if is_share(tensor) else tensor
+
+
+def like(tensor: Any, weight: Any) -> Any:
+    """A whole tensor in the form of a weight: on its device, and this process's share where it is shared."""
+    moved = tensor.to(weight.device)
+    if not is_share(weight):
+        return moved
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(moved, weight.device_mesh, weight.placements, src_data_rank=None)

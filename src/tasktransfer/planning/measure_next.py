@@ -33,9 +33,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tasktransfer.analysis.items import PairedItems
 from tasktransfer.analysis.uncertainty import EQUIVALENCE_MARGIN
 from tasktransfer.errors import InputError, SettingsError
-from tasktransfer.planning.paired import PairedItems
 
 __all__ = ["DECISIONS", "NothingToAskError", "Proposal", "open_questions", "propose"]
 

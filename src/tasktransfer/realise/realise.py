@@ -36,10 +36,9 @@ from tasktransfer.analysis.measure import measure
 from tasktransfer.analysis.settings import Settings
 from tasktransfer.errors import InputError, quoted
 from tasktransfer.importers.inputs import read_accuracies
-from tasktransfer.realise.choices import make_choices
+from tasktransfer.realise.choices import Trial, make_choices
 from tasktransfer.realise.judgement import Outcome, judge
 from tasktransfer.realise.merged import merge_agreement, merge_table
-from tasktransfer.realise.trial import Trial
 from tasktransfer.recommendation.request import Request
 from tasktransfer.study.file import load_study
 from tasktransfer.study.item_sets import find_item_sets

@@ -1,0 +1,1 @@
+"""Out: tables, figures, findings, one page."""

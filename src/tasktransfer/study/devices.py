@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tasktransfer.models.shards import full_tensor, is_share
+from tasktransfer.models.decoder import full_tensor, is_share
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.errors import InputError, SettingsError
-from tasktransfer.models.shards import shard_layers
+from tasktransfer.models.decoder import shard_layers
 from tasktransfer.models.toy import EMBEDDED
 from tasktransfer.study.devices import is_first, together, world
 from tasktransfer.study.item_sets import ItemSet

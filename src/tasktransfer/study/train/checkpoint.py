@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasktransfer.files import written_whole
-from tasktransfer.models.shards import full_tensor, like
+from tasktransfer.models.decoder import full_tensor, like
 from tasktransfer.study.devices import is_first
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasktransfer.errors import InputError
-from tasktransfer.models.shards import full_tensor
+from tasktransfer.models.decoder import full_tensor
 
 if TYPE_CHECKING:
     from tasktransfer.models.vlm import Vlm
