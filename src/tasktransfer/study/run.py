@@ -14,7 +14,8 @@ from tasktransfer.errors import OutputError, SettingsError
 from tasktransfer.files import write_json, write_text
 from tasktransfer.run_folder import CHECKS
 from tasktransfer.study.checks import Check, check_training, checks_csv, unhelped, unseen_items
-from tasktransfer.study.engines.engine import Engine, find_engine
+from tasktransfer.study.engines.engine import Engine
+from tasktransfer.study.engines.registry import find_engine
 from tasktransfer.study.file import load_study
 from tasktransfer.study.jobs import missing_jobs, work_of
 from tasktransfer.study.lock import locked

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from tasktransfer.errors import SettingsError
-from tasktransfer.study.engines.engine import ENGINES, find_engine
 from tasktransfer.study.engines.here import Here
+from tasktransfer.study.engines.registry import ENGINES, find_engine
 from tasktransfer.study.jobs import missing_jobs
 from tasktransfer.study.run import run_study
 from tasktransfer.study.store import Store
