@@ -32,6 +32,17 @@ class OutputError(TaskTransferError, OSError):
 def quoted(names: Iterable[object], limit: int = 5, width: int = 60) -> str:
     """Join names for a message: quoted, control characters escaped, long ones and long lists cut.
 
+    Parameters
+    ----------
+    names
+        Of anything; their text is shown.
+    limit
+        Names shown; the others are counted.
+    width
+        Characters of a name shown.
+
+    Examples
+    --------
     >>> quoted(["Jigsaw", "a\\tb"])
     "'Jigsaw', 'a\\\\tb'"
     >>> quoted(range(9), limit=2)

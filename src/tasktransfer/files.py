@@ -79,7 +79,22 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
-    """Write strict JSON whole: NaN and infinities become null."""
+    """Write strict JSON whole: NaN and infinities become null.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    value
+        Dicts, lists, tuples and plain values, nested at will; keys become text.
+    sort_keys
+        Write keys in the order of their names, not in that of the dicts.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written.
+    """
     write_text(path, json.dumps(_strict(value), indent=1, ensure_ascii=False, sort_keys=sort_keys) + "\n")
 
 
@@ -109,7 +124,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         made = Path(tempfile.mkdtemp(prefix=f".partial-{out.name}-", dir=out.parent))
         try:
             yield made
-            made.chmod(0o755)
+            made.chmod(0o755)  # mkdtemp lets nobody but its owner in
             made.rename(out)
         finally:
             shutil.rmtree(made, ignore_errors=True)
@@ -140,7 +155,7 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 def _move_in(made: Path, folder: Path) -> None:
     if (made / MARKER).is_file() and (folder / MARKER).is_file():  # one whole takes the place of another
-        (folder / MARKER).unlink()
+        (folder / MARKER).unlink()  # first: a mix that a killed process leaves must not pass for finished
         shutil.rmtree(folder / "figures", ignore_errors=True)
     for path in sorted(made.rglob("*"), key=lambda p: (p.name == MARKER, p)):
         place = folder / path.relative_to(made)

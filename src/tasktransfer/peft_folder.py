@@ -129,6 +129,7 @@ class PeftFolder:
     def fits(self, pattern: str, name: str) -> bool:
         """Whether a pattern of the config means a map, by its name of now or by that in the file."""
         stored = _KEY.fullmatch(self.place(name, "A").name)
+        # as PEFT does: the whole name, or its end after a dot
         spellings = (name, stored["map"] if stored else name)
         return any(re.fullmatch(rf"(?:.*\.)?(?:{pattern})", spelt) for spelt in spellings)
 
@@ -165,18 +166,18 @@ def read_peft_folder(folder: Path) -> PeftFolder:
         hint = " (pickled weights, adapter_model.bin, are not read)" if pickled else ""
         raise InputError(f"{folder}: has no {ADAPTER_WEIGHTS}{hint}")
     tensors, others = _tensors(file)
-    found = PeftFolder(folder, config, tensors, tuple(_beside(folder, config, others)))
-    alone = [name for name in found.maps if not _has_both(tensors, name)]
-    if alone or not found.maps:
+    peft = PeftFolder(folder, config, tensors, tuple(_beside(folder, config, others)))
+    alone = [name for name in peft.maps if not _has_both(tensors, name)]
+    if alone or not peft.maps:
         raise InputError(f"{file}: {f'lacks a factor of {quoted(alone)}' if alone else 'holds no LoRA factors'}")
-    for name in found.maps:
-        a, b = found.place(name, "A").shape, found.place(name, "B").shape
+    for name in peft.maps:
+        a, b = peft.place(name, "A").shape, peft.place(name, "B").shape
         if len(a) < 2 or len(b) < 2 or a[0] != b[1]:
             raise InputError(f"{file}: the factors of {name!r} do not fit, A {a} and B {b}")
     for pattern in config.get("alpha_pattern") or {}:
-        if not any(found.fits(pattern, name) for name in found.maps):
+        if not any(peft.fits(pattern, name) for name in peft.maps):
             raise InputError(f"{folder}: its alpha_pattern names {pattern!r}, and it wraps no such map")
-    return found
+    return peft
 
 
 def _has_both(tensors: Mapping[tuple[str, str], Stored], name: str) -> bool:
@@ -205,6 +206,7 @@ def _config(folder: Path) -> dict[str, Any]:
     more = [key for key in config if config[key] and (key in _ADDING_MORE or _is_method(key))]
     if more:
         raise InputError(f"{path}: {quoted(more)} makes more of an adapter than B A, which is not supported")
+    # to Python a bool is an int
     if isinstance(alpha := config.get("lora_alpha"), bool) or not isinstance(alpha, int | float):
         raise InputError(f"{path}: lora_alpha is {alpha!r}; a number is needed")
     return dict(config)
@@ -235,7 +237,7 @@ def _tensors(file: Path) -> tuple[dict[tuple[str, str], Stored], list[str]]:
             if length > size - 8:
                 raise ValueError("its header is cut off")
             header = json.loads(handle.read(length))
-        found = {}
+        tensors = {}
         others = []
         for key, facts in header.items():
             if match := _KEY.fullmatch(key):
@@ -246,14 +248,14 @@ def _tensors(file: Path) -> tuple[dict[tuple[str, str], Stored], list[str]]:
                 wanted = int(np.prod(shape)) * np.dtype(_DTYPES[facts["dtype"]]).itemsize
                 if last - first != wanted or 8 + length + last > size:
                     raise ValueError(f"{key} is cut off")
-                found[_name_now(match["map"]), match["part"]] = Stored(
+                tensors[_name_now(match["map"]), match["part"]] = Stored(
                     key, facts["dtype"], shape, 8 + length + first
                 )
             elif key != "__metadata__":
                 others.append(key)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: not a readable safetensors file ({error})") from error
-    return found, others
+    return tensors, others
 
 
 def _name_now(name: str) -> str:

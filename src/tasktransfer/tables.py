@@ -196,7 +196,7 @@ def _read_text(path: Path, suffix: str) -> RawTable:
                 if row:
                     rows.append(row)
                     lines.append(line)
-                line = reader.line_num + 1
+                line = reader.line_num + 1  # a quoted field may hold line breaks: a row may be many lines
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except csv.Error as error:
@@ -206,7 +206,17 @@ def _read_text(path: Path, suffix: str) -> RawTable:
 
 
 def require_columns(raw: RawTable, columns: Iterable[str], what: str) -> None:
-    """Raise `InputError` naming every missing column and what the file has instead."""
+    """Raise `InputError` naming every missing column and what the file has instead.
+
+    Parameters
+    ----------
+    raw
+        The table.
+    columns
+        Names that it must have, exactly as given.
+    what
+        Kind of table, for the message: ``WHAT needs ...``.
+    """
     missing = [column for column in columns if column not in raw.frame]
     if missing:
         raise InputError(
@@ -237,11 +247,26 @@ def header_hint(raw: RawTable, columns: Iterable[str]) -> str:
 def text_column(raw: RawTable, column: str, *, empty: bool = True, categories: bool = False) -> pd.Series:
     """A column as text, exactly as given; null is the empty string, 3.0 is ``"3"``.
 
-    With `categories` as categories of text, a few bytes a row.
+    Parameters
+    ----------
+    raw
+        The table, which has the column.
+    column
+        Its name.
+    empty
+        Whether the empty string is accepted.
+    categories
+        Give categories of text, a few bytes a row.
+
+    Raises
+    ------
+    InputError
+        A text is empty where a name is needed.
     """
     values = raw.frame[column]
     if isinstance(values.dtype, pd.CategoricalDtype):
         names = [*(name if isinstance(name, str) else str(name) for name in values.cat.categories), ""]
+        # 3 and "3" are two categories and one text
         codes, unique = pd.factorize(np.array(names, dtype=object))
         of_row = codes[values.cat.codes]  # null is code -1, the last name
         if categories:
@@ -273,7 +298,20 @@ def number_column(
     integer: bool = False,
     truth: bool = False,
 ) -> np.ndarray:
-    """A column as float64; empty, NaN and NA are holes (NaN), and with `truth` true and false are 1 and 0.
+    """A column as float64; empty, NaN and NA are holes (NaN).
+
+    Parameters
+    ----------
+    raw
+        The table, which has the column.
+    column
+        Its name.
+    low, high
+        Least and greatest number accepted.
+    integer
+        Refuse what is not whole.
+    truth
+        Read ``true`` and ``false``, in letters of any case, as 1 and 0.
 
     Raises
     ------
@@ -325,6 +363,17 @@ def _refuse(raw: RawTable, column: str, numbers: np.ndarray, bad: np.ndarray, wh
 def refuse_conflicts(frame: pd.DataFrame, key: Sequence[str], values: Sequence[str], name: str) -> pd.DataFrame:
     """Drop repeated rows that say the same; a hole beside a value yields to the value.
 
+    Parameters
+    ----------
+    frame
+        Rows with an index in their order.
+    key
+        Columns of text that name a row.
+    values
+        Columns of numbers that must be the same wherever the key is.
+    name
+        Of the input, for the message.
+
     Raises
     ------
     InputError
@@ -338,19 +387,19 @@ def refuse_conflicts(frame: pd.DataFrame, key: Sequence[str], values: Sequence[s
     if clash.any():
         first = filled[clash].iloc[0]
         rows = filled[(filled[list(key)] == first[list(key)]).all(axis=1)]
-        told = [", ".join(f"{v}={row[v]:g}" for v in values if pd.notna(row[v])) for _, row in rows.iterrows()]
+        readings = [", ".join(f"{v}={row[v]:g}" for v in values if pd.notna(row[v])) for _, row in rows.iterrows()]
         where = ", ".join(f"{column} {quoted([first[column]])}" for column in key if first[column] != "")
-        raise InputError(f"{name}: conflicting duplicates for {where}: {' against '.join(told[:3])}")
+        raise InputError(f"{name}: conflicting duplicates for {where}: {' against '.join(readings[:3])}")
     return pd.concat([filled, frame[holes]]).drop_duplicates(list(key)).sort_index()
 
 
 def join_flags(frame: pd.DataFrame, flags: Mapping[str, np.ndarray]) -> list[str]:
     """One ``;``-joined string of flag names per row, in the order of `flags`."""
-    told = [""] * len(frame)
+    joined = [""] * len(frame)
     for name, on in flags.items():
         for position in np.flatnonzero(on):
-            told[position] = f"{told[position]};{name}" if told[position] else name
-    return told
+            joined[position] = f"{joined[position]};{name}" if joined[position] else name
+    return joined
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -359,6 +408,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     whole = [c for c in counts if (frame[c].dropna() % 1 == 0).all()]
     frame = frame.astype(dict.fromkeys(whole, "Int64"))
     text = frame.select_dtypes(exclude="number")
+    # csv (Python 3.11) leaves a lone carriage return unquoted, and readers take it for the end of a row
     awkward = any(
         "\r" in value or "\n" in value for column in text for value in text[column] if isinstance(value, str)
     )

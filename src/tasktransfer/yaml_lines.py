@@ -79,6 +79,7 @@ def read_marked(text: str, name: str, *, as_written: bool = False) -> Marked:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
+            # YAML allows an alias of what is around it; whoever walks the values would never end
             if (within := _within_itself(node, ())) is not None:
                 raise InputError(f"{name}:{within + 1}  an alias stands within what it names; write it out")
             _walk(node, (), lines, faults)
@@ -154,8 +155,8 @@ def set_value(values: Any, assignment: str) -> None:
     try:
         value = read_marked(text, "").values
     except InputError as error:
-        told = str(error).partition("  ")[2]  # without name and line
-        raise InputError(f"--set {assignment}: {told.replace('not YAML', 'the value is not YAML', 1)}") from error
+        fault = str(error).partition("  ")[2]  # without name and line
+        raise InputError(f"--set {assignment}: {fault.replace('not YAML', 'the value is not YAML', 1)}") from error
     inner = values
     for key in keys[:-1]:
         if isinstance(inner, dict) and inner.get(key) is None:

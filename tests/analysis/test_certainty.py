@@ -153,7 +153,7 @@ def test_what_a_source_does_everywhere_is_not_shrunk_cell_by_cell():
     assert np.abs(rows[3:]).mean() < 0.03
 
 
-def testeven_scale_is_undone():
+def test_even_scale_is_undone():
     pgf = np.array([-3.0, -0.4, 0.0, 0.3, 1.0, 1.4])
     assert even_scale(pgf) == pytest.approx([-np.log(4), -np.log(1.4), 0, 0.3, 1, 1.4])
     assert pgf_scale(even_scale(pgf)) == pytest.approx(pgf)

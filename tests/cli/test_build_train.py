@@ -50,7 +50,7 @@ def test_a_set_that_nothing_was_held_against_says_so(source, tmp_path):
     out = tmp_path / "art"
     result = build("blink_art_style", "--from", source, "--out", out, "--items", 3, "--quiet")
     assert result.returncode == 0
-    assert result.stderr == "warning: nothing is held against the evaluation images; --against DIR does\n"
+    assert result.stderr == "warning: nothing is compared with the evaluation images; --against DIR does\n"
     assert json.loads((out / "card.json").read_text())["against"] is None
 
 

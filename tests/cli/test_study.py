@@ -45,7 +45,7 @@ def test_a_failure_shows_in_the_exit_status_and_can_be_tried_again(bench, refere
         path.write_bytes(path.read_bytes()[:1000])
     code, told = ran("run", folder / "study.yaml", "--out", out, "--quiet")
     assert code == 1
-    assert f"`tasktransfer status {out}` tells why" in told
+    assert f"`tasktransfer status {out}` shows why" in told
     code, told = ran("status", out)
     assert "2 finetunes, 0 finished, 2 failed" in told
     assert "  failed    tiny-one-seed0-" in told

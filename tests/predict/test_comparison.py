@@ -163,7 +163,7 @@ def test_the_words_say_what_beats_the_baselines():
     words = sentences(told, {"perfect": 0.001, "reversed": 0.9})
     assert "50% of the cells measured, perfect (+1.00) ranks" in words[0]
     assert "these do not: low-rank, reversed" in words[0]
-    assert "perfect tells pairs apart" in words[-2]
+    assert "perfect distinguishes pairs" in words[-2]
     assert "reversed is not shown to tell pairs apart" in words[-1]
     mixed = sentences(told[told["estimate"] != "perfect"], {})
     assert "50% of the cells measured, nothing ranks" in mixed[0]

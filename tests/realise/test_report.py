@@ -1,4 +1,4 @@
-"""What came of recommendations, told first and in few columns; the figure keeps its titles and has ticks."""
+"""Results of recommendations, said first and in few columns; the figure keeps its titles and has ticks."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_sure_win_is_said():
         "Surely better than random: mixture on 1 of 1.",  # no random mixture of other data was trained
     ]
     finding = realised_finding(won)
-    assert finding.title == "What came of the recommendations"
+    assert finding.title == "Results of the recommendations"
     assert finding.text.startswith("Highest mean gain: mixture, +50.0 points. Surely better than direct: ")
 
 

@@ -105,7 +105,7 @@ def test_weights_trained_beside_the_factors_are_told(folders):
 
 
 def test_names_that_clash_are_refused(folders):
-    with pytest.raises(InputError, match="'near/0' is given twice; SOURCE/SEED=path tells seeds apart"):
+    with pytest.raises(InputError, match="'near/0' is given twice; SOURCE/SEED=path distinguishes seeds"):
         named_adapters([folders[0], folders[0]])
     with pytest.raises(InputError, match="one adapter is like itself"):
         named_adapters(folders[:1])

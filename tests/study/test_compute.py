@@ -35,7 +35,7 @@ def run_out(given, most_items):
         raise torch.OutOfMemoryError("no room")
 
 
-def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None, most_items=None):
+def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None, most_items=None, n_items=12):
     """A finetune of the small model by itself, on a device with room for so many items; weights and curve."""
     import torch
 
@@ -46,7 +46,7 @@ def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None, 
     from tests.models.tiny import colour_items
 
     vlm = load_model(bench / "model")
-    prompts = encode(vlm, colour_items(12))
+    prompts = encode(vlm, colour_items(12))[:n_items]
     if most_items:
         vlm.decoder.register_forward_pre_hook(lambda *given: run_out(given, most_items), with_kwargs=True)
     torch.manual_seed(0)
@@ -55,6 +55,11 @@ def trained(bench, optimisation, *, dropout=0.1, tokens=16384, checkpoint=None, 
         seed = np.random.SeedSequence(3)
         curve = finetune(vlm, named, prompts, optimisation, seed=seed, tokens=tokens, checkpoint=checkpoint)
         return {name: weight.detach().clone().numpy() for name, weight in named.items()}, curve
+
+
+def test_without_an_item_nothing_is_trained(bench):
+    with pytest.raises(InputError, match="there is no item to train on"):
+        trained(bench, Optimisation(steps=1), n_items=0)
 
 
 def test_portions_make_the_same_step(bench):

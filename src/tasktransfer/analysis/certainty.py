@@ -58,7 +58,15 @@ class DrawnMatrices(NamedTuple):
 
 
 def with_aggregates(tasks: list[str], plausible_DNN: np.ndarray, noise_DNN: np.ndarray) -> DrawnMatrices:
-    """Drawn matrices with the aggregates of each."""
+    """Drawn matrices with the aggregates of each.
+
+    Parameters
+    ----------
+    tasks
+        Names of the N rows and columns.
+    plausible_DNN, noise_DNN
+        Draws, rows sources, columns targets; NaN for holes.
+    """
     aggregates = [_blockwise(drawn_aggregates, drawn) for drawn in (plausible_DNN, noise_DNN)]
     return DrawnMatrices(tasks, plausible_DNN, aggregates[0], noise_DNN, aggregates[1])
 
@@ -78,6 +86,8 @@ def draw_matrices(
         ``raw`` or ``interaction``: what the structure is drawn on.
     include_self
         Keep the diagonal, as resampled: self-transfer is too unlike the rest to share its prior.
+    seed
+        Generator of the plausible matrices.
 
     Returns
     -------
@@ -121,10 +131,11 @@ def draw_matrices(
 def _around_nothing(drawn_DNN: np.ndarray, observed_NN: np.ndarray) -> np.ndarray:
     """The errors of drawn matrices: centred, and within three of the cell's standard errors.
 
-    A draw without a gap tells nothing of the error, and one with a gap of a single item little.
+    A draw without a gap says nothing about the error, and one with a gap of a single item little.
     """
     middle = np.nanmedian(np.where(np.isnan(drawn_DNN).all(axis=0), 0, drawn_DNN), axis=0)
     noise = np.where(np.isnan(drawn_DNN) & ~np.isnan(observed_NN), 0, drawn_DNN - middle)
+    # half the distance between these quantiles is one SD of a normal; wild draws do not move them
     reach = 3 * np.subtract(*np.quantile(noise, [0.8413, 0.1587], axis=0)) / 2
     return np.asarray(np.clip(noise, -reach, reach))
 
@@ -215,6 +226,15 @@ def persona_probabilities(drawn: DrawnMatrices) -> pd.DataFrame:
 def rank_intervals(observed: pd.DataFrame, drawn: DrawnMatrices, *, confidence: float) -> pd.DataFrame:
     """Rank of every source by transferability_pos, 1 the best, and an interval for it.
 
+    Parameters
+    ----------
+    observed
+        Aggregates as of `tasktransfer.aggregate_transfer`, index task, in the order of the draws.
+    drawn
+        Of the same view.
+    confidence
+        In (0, 1).
+
     Returns
     -------
     pandas.DataFrame
@@ -222,6 +242,7 @@ def rank_intervals(observed: pd.DataFrame, drawn: DrawnMatrices, *, confidence: 
     """
     values = observed["transferability_pos"].to_numpy(dtype=float)
     drawn_DN = drawn.plausible_DAN[:, AGGREGATES.index("transferability_pos")]
+    # rounded, or the order of a sum would break ties; ends outward, to ranks that a draw has
     ranks_DN = pd.DataFrame(-np.round(drawn_DN, 9)).rank(axis=1, method="min").to_numpy()
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     known = ~np.isnan(values)
@@ -236,7 +257,22 @@ def rank_intervals(observed: pd.DataFrame, drawn: DrawnMatrices, *, confidence: 
 
 
 def edge_probabilities(edges: pd.DataFrame, drawn: DrawnMatrices, *, top_share: float) -> np.ndarray:
-    """Share of the plausible matrices in which each edge is among the strongest cells of its sign."""
+    """Share of the plausible matrices in which each edge is among the strongest cells of its sign.
+
+    Parameters
+    ----------
+    edges
+        Edges of one model: columns source, target and sign.
+    drawn
+        Of the same model and view.
+    top_share
+        Share of the cells of each sign kept as edges, in (0, 1].
+
+    Returns
+    -------
+    numpy.ndarray
+        In [0, 1], one for each row of `edges`.
+    """
     place = {task: k for k, task in enumerate(drawn.tasks)}
     source, target = (edges[column].map(place).to_numpy(dtype=int) for column in ("source", "target"))
     positive = (edges["sign"] == "positive").to_numpy()
@@ -252,20 +288,29 @@ def edge_probabilities(edges: pd.DataFrame, drawn: DrawnMatrices, *, top_share: 
 def clique_probabilities(cliques: Sequence[tuple[str, ...]], sign: str, drawn: DrawnMatrices) -> np.ndarray:
     """Share of the plausible matrices in which each set is a clique (maximal or not).
 
+    Parameters
+    ----------
+    cliques
+        Tasks of each set, the largest set first.
+    sign
+        ``positive`` or ``negative``.
+    drawn
+        Of the same model and view.
+
     Returns
     -------
     numpy.ndarray
-        NaN beyond the first `MOST_CLIQUES`.
+        In [0, 1]; NaN beyond the first `MOST_CLIQUES`.
     """
     place = {task: k for k, task in enumerate(drawn.tasks)}
     of_sign_DNN = drawn.plausible_DNN * SIGNS[sign] >= ZERO
     of_sign_NND = np.ascontiguousarray(np.moveaxis(of_sign_DNN, 0, 2))  # a pair's draws side by side
-    found = np.full(len(cliques), np.nan)
+    probabilities = np.full(len(cliques), np.nan)
     for position, clique in enumerate(cliques[:MOST_CLIQUES]):
         members = np.array([place[task] for task in clique])
         first, second = np.nonzero(~np.eye(len(members), dtype=bool))
-        found[position] = of_sign_NND[members[first], members[second]].all(axis=0).mean()
-    return found
+        probabilities[position] = of_sign_NND[members[first], members[second]].all(axis=0).mean()
+    return probabilities
 
 
 def noise_sum_of_squares(drawn: DrawnMatrices) -> float:
@@ -284,6 +329,15 @@ def step_certainty(
     drawn: dict[str, DrawnMatrices | None], models: Sequence[str], *, confidence: float
 ) -> pd.DataFrame:
     """The steps from each model to the next in the plausible matrices.
+
+    Parameters
+    ----------
+    drawn
+        Draws by model; None where no error is known, and no step from there or to there is given.
+    models
+        In size order.
+    confidence
+        In (0, 1).
 
     Returns
     -------

@@ -84,14 +84,14 @@ def clique_chance(
     draw = _within_target(values) if null == "within_target" else _additive(values, matrix)
     sizes: list[int] = []
     while len(sizes) < n_draws and spent < STEP_BUDGET:
-        found, steps = _search(draw(random), sign)
-        if found is None:
+        null_size, steps = _search(draw(random), sign)
+        if null_size is None:
             return CliqueChance(size, np.nan, np.nan, len(sizes))
-        sizes.append(found)
+        sizes.append(null_size)
         spent += steps
     if len(sizes) < min(n_draws, FEWEST_DRAWS):
         return CliqueChance(size, np.nan, np.nan, len(sizes))
-    as_large = sum(found >= size for found in sizes)
+    as_large = sum(null_size >= size for null_size in sizes)
     return CliqueChance(size, float(np.mean(sizes)), (1 + as_large) / (1 + len(sizes)), len(sizes))
 
 
@@ -140,6 +140,8 @@ def _search(values: np.ndarray, sign: str) -> tuple[int | None, int]:
     mutual = values * SIGNS[sign] >= ZERO
     mutual &= mutual.T
     np.fill_diagonal(mutual, False)
+    # the last task is branched on first: with the most neighbours there, a large clique soon prunes the rest.
+    # Bits of Python integers, which have room for any number of tasks
     order = np.argsort(mutual.sum(axis=1), kind="stable")
     bits = 1 << np.arange(len(order), dtype=object)
     neighbours = [int(bits[row].sum()) for row in mutual[np.ix_(order, order)]]

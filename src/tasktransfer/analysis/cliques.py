@@ -68,22 +68,22 @@ def find_cliques(matrix: pd.DataFrame, sign: str, *, limit: int = CLIQUE_LIMIT) 
     mutual = of_sign & of_sign.T
     graph = nx.Graph()
     graph.add_edges_from(np.argwhere(np.triu(mutual)).tolist())
-    found, complete = _first_cliques(graph, limit)
-    found.sort(key=lambda clique: (-len(clique), clique))
+    cliques, complete = _first_cliques(graph, limit)
+    cliques.sort(key=lambda clique: (-len(clique), clique))
     names = list(matrix.index)
-    return CliqueSearch([tuple(names[node] for node in clique) for clique in found], complete)
+    return CliqueSearch([tuple(names[node] for node in clique) for clique in cliques], complete)
 
 
 def _first_cliques(graph: nx.Graph, limit: int) -> tuple[list[tuple[int, ...]], bool]:
     """Maximal cliques until one of the limits is reached, and whether none was."""
-    found: list[tuple[int, ...]] = []
+    cliques: list[tuple[int, ...]] = []
     n_members = 0
     for clique in nx.find_cliques(graph):
-        if len(found) == limit or n_members > MEMBER_LIMIT:
-            return found, False
-        found.append(tuple(sorted(clique)))
+        if len(cliques) == limit or n_members > MEMBER_LIMIT:
+            return cliques, False
+        cliques.append(tuple(sorted(clique)))
         n_members += len(clique)
-    return found, True
+    return cliques, True
 
 
 def joined_names(names: tuple[str, ...]) -> str:

@@ -86,10 +86,10 @@ def _pairs(first: Analysis, second: Analysis) -> list[tuple[str, str]]:
 def _common(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both matrices on the tasks and cells they share, under the names of the first."""
     by_identity = {_identity(name): name for name in b.index}
-    found = {name: name if name in b.index else by_identity.get(_identity(name)) for name in a.index}
-    names = [name for name, other in found.items() if other is not None]
+    partner = {name: name if name in b.index else by_identity.get(_identity(name)) for name in a.index}
+    names = [name for name, other in partner.items() if other is not None]
     here = a.loc[names, names]
-    there = b.loc[[found[n] for n in names], [found[n] for n in names]].set_axis(names).set_axis(names, axis=1)
+    there = b.loc[[partner[n] for n in names], [partner[n] for n in names]].set_axis(names).set_axis(names, axis=1)
     both = here.notna() & there.notna()
     return here.where(both), there.where(both)
 

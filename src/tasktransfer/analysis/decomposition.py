@@ -80,6 +80,8 @@ def decompose(matrix: pd.DataFrame) -> Decomposition:
 
 def _additive_fit(values: np.ndarray, defined: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Least-squares source_i + target_j on the defined cells, from the normal equations (2n x 2n)."""
+    # singular by design: a constant may move from sources to targets. The least-norm solution is taken, and
+    # effects are centred afterwards
     n_tasks = len(values)
     right = np.concatenate([np.nansum(values, axis=1), np.nansum(values, axis=0)])
     solution, _, rank, _ = np.linalg.lstsq(_normal_equations(defined), right, rcond=1e-10)

@@ -67,19 +67,19 @@ def constant_answers(accuracies: pd.DataFrame) -> pd.Series:
     Returns
     -------
     pandas.Series
-        Text, aligned with `accuracies`; NaN where it cannot be told.
+        Text, aligned with `accuracies`; NaN where it is not known.
     """
-    told: list[str | float] = []
+    answers: list[str | float] = []
     for row in accuracies.itertuples():
         task = find_task(row.target)
         if not np.isnan(row.top_share):
-            told.append((row.top_answer or "?") if row.top_share == 1 else "")
+            answers.append((row.top_answer or "?") if row.top_share == 1 else "")
         elif task is None or np.isnan(row.n_correct) or row.n_items != task.n_items:
-            told.append(np.nan)
+            answers.append(np.nan)
         else:
             letters = [letter for letter, count in task.letter_counts.items() if count == row.n_correct]
-            told.append("/".join(letters))
-    return pd.Series(told, index=accuracies.index, dtype=object)
+            answers.append("/".join(letters))
+    return pd.Series(answers, index=accuracies.index, dtype=object)
 
 
 def diagnose(
@@ -175,25 +175,26 @@ def _baseline_checks(base: pd.DataFrame) -> Iterator[dict[str, Any]]:
     lowest, highest = base["accuracy"].min(), base["accuracy"].max()
     first = base.iloc[0]
     task = find_task(first["target"])
+    # registered facts are those of one split: another number of items is another split
     same_split = task is not None and (np.isnan(first["n_items"]) or task.n_items in (None, first["n_items"]))
     choices = (task.n_choices or np.nan) if task and same_split else first["n_choices"]
     if not np.isnan(choices):
         chance = 1 / choices
         mean = base["accuracy"].mean()
-        told = f"the baseline of {mean:.1%} stands against a chance of {chance:.1%}"
-        yield _check("baseline_at_chance", mean, chance, mean <= chance + ZERO, told)
+        message = f"the baseline of {mean:.1%} stands against a chance of {chance:.1%}"
+        yield _check("baseline_at_chance", mean, chance, mean <= chance + ZERO, message)
     known = base[base["letters"].notna()]
     if len(known):
         constant = known[known["letters"] != ""]
         share = len(constant) / len(known)
-        told = f"{len(constant)} of {len(known)} baselines score exactly as a constant answer"
+        message = f"{len(constant)} of {len(known)} baselines score exactly as a constant answer"
         if len(constant):
-            told += f" ({', '.join(f'{row.accuracy:.1%}: {row.letters}' for row in constant.itertuples())})"
-        yield _check("baseline_constant", share, 0.0, share > 0, told)
+            message += f" ({', '.join(f'{row.accuracy:.1%}: {row.letters}' for row in constant.itertuples())})"
+        yield _check("baseline_constant", share, 0.0, share > 0, message)
     if len(base) > 1:
         span = highest - lowest
-        told = f"baselines of {len(base)} seeds lie {span * 100:.1f} accuracy points apart"
-        yield _check("baseline_drift", span, 0.0, span > ZERO, told)
+        message = f"baselines of {len(base)} seeds lie {span * 100:.1f} accuracy points apart"
+        yield _check("baseline_drift", span, 0.0, span > ZERO, message)
 
 
 def _collapse_check(finetuned: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -202,8 +203,8 @@ def _collapse_check(finetuned: pd.DataFrame) -> Iterator[dict[str, Any]]:
         return
     constant = int((known != "").sum())
     share = constant / len(known)
-    told = f"{constant} of {len(known)} off-diagonal runs score exactly as a constant answer"
-    yield _check("constant_answer", share, COLLAPSED_SHARE, share >= COLLAPSED_SHARE, told)
+    message = f"{constant} of {len(known)} off-diagonal runs score exactly as a constant answer"
+    yield _check("constant_answer", share, COLLAPSED_SHARE, share >= COLLAPSED_SHARE, message)
 
 
 def _gap_checks(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -220,8 +221,8 @@ def _gap_checks(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
         )
     differ = int(runs["flags"].str.contains("items_differ").sum())
     if differ:
-        told = f"{differ} runs were scored on another number of items than their baseline"
-        yield _check("items_differ", differ, 0, True, told)
+        message = f"{differ} runs were scored on another number of items than their baseline"
+        yield _check("items_differ", differ, 0, True, message)
 
 
 def _empty_gaps(model: str, drawn: Resampled) -> Iterator[dict[str, Any]]:
@@ -229,8 +230,8 @@ def _empty_gaps(model: str, drawn: Resampled) -> Iterator[dict[str, Any]]:
         values = drawn.pgf_DCT[:, drawn.known_CT[:, t], t]
         if values.size:
             share = float(np.isnan(values).mean())
-            told = f"{share:.1%} of the draws of items leave no gap"
-            check = _check("empty_gap", share, EMPTY_GAP_SHARE, share >= EMPTY_GAP_SHARE, told)
+            message = f"{share:.1%} of the draws of items leave no gap"
+            check = _check("empty_gap", share, EMPTY_GAP_SHARE, share >= EMPTY_GAP_SHARE, message)
             yield {"model": model, "scope": "target", "target": target, **check}
 
 
@@ -241,18 +242,18 @@ def _column_checks(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
     spread = cells["seed_sd"].median()
     if not np.isnan(spread):
         typical = float(values.abs().median())
-        told = f"median seed SD {spread:.3f} against a median |PGF| of {typical:.3f}"
-        yield _check("seed_spread", spread, typical, spread > typical, told)
+        message = f"median seed SD {spread:.3f} against a median |PGF| of {typical:.3f}"
+        yield _check("seed_spread", spread, typical, spread > typical, message)
     up, down = int((values >= ZERO).sum()), int((values <= -ZERO).sum())
     if len(values) < FEWEST_SAME_WAY:
         return
     share = max(up, down) / len(values)
-    told = f"{up} of {len(values)} sources raise it, {down} lower it"
+    message = f"{up} of {len(values)} sources raise it, {down} lower it"
     if share >= SAME_WAY_SHARE:
         most = "every source" if share == 1 else "nearly every source"
         moves, change = ("raises", "help") if up > down else ("lowers", "harm")
-        told = f"{most} {moves} it ({max(up, down)} of {len(values)}): {change} says little about the source"
-    yield _check("one_column_effect", share, SAME_WAY_SHARE, share >= SAME_WAY_SHARE, told)
+        message = f"{most} {moves} it ({max(up, down)} of {len(values)}): {change} says little about the source"
+    yield _check("one_column_effect", share, SAME_WAY_SHARE, share >= SAME_WAY_SHARE, message)
 
 
 def _model_checks(model: str, transfers: pd.DataFrame, decomposition: Decomposition) -> Iterator[dict[str, Any]]:
@@ -263,13 +264,13 @@ def _model_checks(model: str, transfers: pd.DataFrame, decomposition: Decomposit
     share_negative = float((defined <= -ZERO).mean()) if len(defined) else np.nan
     mean = float(defined.mean()) if len(defined) else np.nan
     target_share = float(decomposition.shares.loc["target", "share"])
-    told = f"mean off-diagonal PGF {mean:+.3f}; {share_negative:.0%} of {len(defined)} cells are negative"
+    message = f"mean off-diagonal PGF {mean:+.3f}; {share_negative:.0%} of {len(defined)} cells are negative"
     checks: tuple[dict[str, Any], ...] = (
         _check("holes", holes, 0, holes > 0, f"{holes} of {len(finetuned)} cells are missing or undefined"),
-        _check("net_negative", mean, 0.0, mean < -ZERO, told),
+        _check("net_negative", mean, 0.0, mean < -ZERO, message),
     )
     if decomposition.shares.loc["interaction", "df"] > 0:  # else sources and targets fit any cells
-        share_told = f"the target alone explains {target_share:.1%} of the off-diagonal variation"
-        checks += (_check("target_effect", target_share, 0.5, target_share >= 0.5, share_told),)
+        share_message = f"the target alone explains {target_share:.1%} of the off-diagonal variation"
+        checks += (_check("target_effect", target_share, 0.5, target_share >= 0.5, share_message),)
     for check in checks:
         yield {"model": model, "scope": "model", **check}

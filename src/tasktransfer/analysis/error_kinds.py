@@ -18,7 +18,7 @@ __all__ = ["CellKinds", "cell_kinds", "joined_kinds"]
 
 def joined_kinds(kinds: Iterable[str]) -> str:
     """The kinds that occur, joined ones too, each once, in alphabetical order; holes have none."""
-    return "; ".join(sorted({kind for told in kinds for kind in told.split("; ") if kind}))
+    return "; ".join(sorted({kind for text in kinds for kind in text.split("; ") if kind}))
 
 
 class CellKinds(NamedTuple):
@@ -72,9 +72,10 @@ def cell_kinds(transfers: pd.DataFrame, model: str, *, on: str, include_self: bo
     """
     grid = matrix(transfers, model, value="uncertainty")
     place = {str(task): k for k, task in enumerate(grid.index)}
-    told_NN = np.where(grid.isna(), "", grid.to_numpy(dtype=object)).astype(str)
-    kinds, codes = np.unique(np.append(told_NN.ravel(), ""), return_inverse=True)
-    codes_NN = codes[:-1].reshape(told_NN.shape)
+    kinds_NN = np.where(grid.isna(), "", grid.to_numpy(dtype=object)).astype(str)
+    # the empty kind is always among them and sorts first: its code is 0
+    kinds, codes = np.unique(np.append(kinds_NN.ravel(), ""), return_inverse=True)
+    codes_NN = codes[:-1].reshape(kinds_NN.shape)
     if not include_self:
         np.fill_diagonal(codes_NN, 0)
     return CellKinds(place, codes_NN, kinds.tolist(), together=on == "interaction")

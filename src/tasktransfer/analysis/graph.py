@@ -23,7 +23,7 @@ from tasktransfer.tasks import find_task
 
 __all__ = ["drawn_edges", "edge_thresholds", "transfer_edges", "transfer_graph", "write_graphml"]
 
-_TIE = 1e-12
+_TIE = 1e-12  # values this near the threshold are at it
 # what XML 1.0 cannot hold
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -87,15 +87,15 @@ def drawn_edges(values_DNN: np.ndarray, *, top_share: float) -> tuple[np.ndarray
     positive, negative
         Truth values of the same shape.
     """
-    found = []
+    masks = []
     for sign in (1, -1):
         strength = np.where(values_DNN * sign >= ZERO, values_DNN * sign, 0).reshape(len(values_DNN), -1)
         n_sign = (strength > 0).sum(axis=1)
         rank = np.minimum(np.floor(top_share * n_sign).astype(int), np.maximum(n_sign - 1, 0))
         ordered = -np.sort(-strength, axis=1)
         threshold = np.take_along_axis(ordered, rank[:, None], axis=1)
-        found.append(((strength >= threshold) & (strength > 0)).reshape(values_DNN.shape))
-    return found[0], found[1]
+        masks.append(((strength >= threshold) & (strength > 0)).reshape(values_DNN.shape))
+    return masks[0], masks[1]
 
 
 def transfer_graph(edges: pd.DataFrame, tasks: Mapping[str, list[str]]) -> nx.MultiDiGraph:
@@ -134,7 +134,7 @@ def write_graphml(graph: nx.MultiDiGraph, path: Path) -> None:
         if not isinstance(text, str) or not (_NOT_XML.search(text) or "\\u" in text):
             return text
         doubled = text.replace("\\", "\\\\")
-        return _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", doubled)
+        return _NOT_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", doubled)
 
     clean = nx.relabel_nodes(graph, {node: legal(node) for node in graph})
     for _, data in clean.nodes(data=True):
@@ -142,6 +142,7 @@ def write_graphml(graph: nx.MultiDiGraph, path: Path) -> None:
     for _, _, data in clean.edges(data=True):
         data.update({key: legal(value) for key, value in data.items()})
     try:
+        # not write_graphml, which writes other bytes where lxml happens to be installed
         nx.write_graphml_xml(clean, path, named_key_ids=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -71,6 +71,7 @@ def targets_of_items(items: pd.DataFrame) -> Iterator[TargetItems]:
         Columns `ITEM_COLUMNS`, base rows with an empty source, and, where items belong together, ``cluster``.
     """
     names = [_as_category(items[column]) for column in (*_RUN, "item")]
+    # one number for model, kind, source and seed: sorting numbers is cheaper than sorting tuples of text
     run_codes = np.zeros(len(items), dtype=np.int64)
     for series in names[:-1]:
         run_codes = run_codes * (len(series.cat.categories) + 1) + series.cat.codes.to_numpy()
@@ -84,10 +85,10 @@ def targets_of_items(items: pd.DataFrame) -> Iterator[TargetItems]:
     by_code = dict(enumerate(np.split(order, ends[:-1])))
     for target in targets.unique():
         rows = by_code[targets.cat.categories.get_loc(target)]
-        found, first, run_of = np.unique(run_codes[rows], return_index=True, return_inverse=True)
+        distinct, first, run_of = np.unique(run_codes[rows], return_index=True, return_inverse=True)
         runs = list(zip(*(series.iloc[rows[first]].astype(str) for series in names[:-1]), strict=True))
         places, item_of = np.unique(item_codes[rows], return_inverse=True)
-        scores_RK = np.full((len(found), len(places)), np.nan)
+        scores_RK = np.full((len(distinct), len(places)), np.nan)
         scores_RK[run_of, item_of] = scores[rows]
         unit_of_place = np.empty(len(places), dtype=np.int64)
         unit_of_place[item_of] = unit_codes[rows]
@@ -127,6 +128,7 @@ def cell_groups(block: TargetItems) -> Iterator[CellGroup]:
     holes = np.isnan(block.scores_RK)
     some_holes = bool(holes.any())
     for key, pairs in paired_runs(block).items():
+        # as bytes, since an array is no key of a dictionary
         lacking = holes[[r for pair in pairs for r in pair]].any(axis=0) if some_holes else holes[0]
         groups.setdefault((key.model, len(pairs), lacking.tobytes()), []).append((key, pairs))
     for (_, _, lacking_bytes), cells in groups.items():
@@ -165,7 +167,21 @@ class PairedItems:
                     self._answers[cell.model, cell.source, cell.target] = answers
 
     def variance(self, model: str, target: str, first: str, second: str) -> float:
-        """Of the difference of two sources' gains, as other items would have it; NaN where not known."""
+        """Of the difference of two sources' gains, as other items would have it; NaN where not known.
+
+        Parameters
+        ----------
+        model, target
+            Where the two are compared.
+        first, second
+            Sources.
+
+        Returns
+        -------
+        float
+            Squared standard error, in accuracy, over the items that both answered with every seed; needs two
+            items, or two clusters.
+        """
         one, other = (self._answers.get((model, source, target)) for source in (first, second))
         if one is None or other is None:
             return float("nan")

@@ -32,7 +32,7 @@ PERSONAS = {
     "sponge": ("malleability_pos", 1),
     "sieve": ("malleability_neg", -1),
 }
-_DUST = 1e-12
+_DUST = 1e-12  # equal values are not beyond their own mean, however it is rounded
 
 
 def assign_personas(aggregates: pd.DataFrame) -> pd.Series:

@@ -61,10 +61,10 @@ def pgf_table(accuracies: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     frame = runs.assign(**_baselines(accuracies, runs))
     frame = frame.merge(ceilings, on=["model", "target"], how="left", validate="many_to_one")
     same_items = frame["n_items"] == frame["baseline_items"]
-    # a printed accuracy (61.33 %) tells its count but is not equal to it: what was given is what is used
-    told = (frame["n_correct"] / frame["n_items"] - frame["accuracy"]).abs() < 1e-12
-    base_told = (frame["baseline_correct"] / frame["baseline_items"] - frame["baseline"]).abs() < 1e-12
-    whole = same_items & told & base_told
+    # a printed accuracy (61.33 %) gives away its count but is not equal to it: what was given is what is used
+    exact = (frame["n_correct"] / frame["n_items"] - frame["accuracy"]).abs() < 1e-12
+    base_exact = (frame["baseline_correct"] / frame["baseline_items"] - frame["baseline"]).abs() < 1e-12
+    whole = same_items & exact & base_exact
     # in items where both counts are known: no rounding of accuracies enters, and equal cells tie exactly
     unit = frame["n_items"].where(whole, 1.0)
     after = frame["n_correct"].where(whole, frame["accuracy"])
@@ -76,6 +76,7 @@ def pgf_table(accuracies: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     no_gap = frame["gap"] <= 1e-12
     under_one = ~no_gap & (frame["gap"] * frame["baseline_items"] < 1 - 1e-9)
     computed = ((after - before) / (frame["ceiling"] * unit - before)).where(~no_gap & ~under_one)
+    # a PGF that came without accuracies was computed at ceiling 1 and stands as it is only there
     at_reported_ceiling = frame["pgf"].notna() & (frame["ceiling"] == 1)
     undefined = (no_gap | under_one) & ~reported_only
     frame["pgf"] = frame["pgf"].where(at_reported_ceiling, computed).mask(undefined)
@@ -131,6 +132,7 @@ def transfers_table(
         seeds of each seed's PGF, ``pgf_pooled`` the ratio of the mean gain to the mean gap. The column
         ``uncertainty`` says what intervals and tests speak of, see `tasktransfer.analysis.uncertainty`.
     """
+    # sums over seeds are made in one order, so that the order of the input does not move their last digits
     rows = pgf.assign(defined=pgf["pgf"].notna()).sort_values([*_CELL, "pgf", "seed"], kind="stable")
     used = rows[rows["defined"]]
     cells = used.groupby(_CELL, sort=False)
@@ -166,10 +168,10 @@ def _grid(pgf: pd.DataFrame) -> pd.DataFrame:
 def _cell_flags(frame: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     """Flags of the cell's runs, each once, and ``missing`` for a cell without any."""
     flagged = rows.loc[rows["flags"] != "", [*_CELL, "flags"]]
-    told = flagged.groupby(_CELL, sort=False)["flags"].agg(
+    joined = flagged.groupby(_CELL, sort=False)["flags"].agg(
         lambda texts: ";".join(dict.fromkeys(flag for text in texts for flag in text.split(";")))
     )
-    merged = frame[_CELL].merge(told.reset_index(), on=_CELL, how="left")["flags"].fillna("")
+    merged = frame[_CELL].merge(joined.reset_index(), on=_CELL, how="left")["flags"].fillna("")
     empty = (frame["n_seeds"] == 0).to_numpy() & (merged == "").to_numpy()
     return list(np.where(empty, "missing", merged))
 

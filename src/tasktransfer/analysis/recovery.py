@@ -27,7 +27,7 @@ class Recovery(NamedTuple):
     spearman_interaction: float
     n_clear: int  # off-diagonal cells with |true PGF| of at least `CLEAR_EFFECT`
     sign_agreement: float  # among those
-    intervals_hold: float  # share of off-diagonal intervals that hold the truth
+    intervals_hold: float  # share of off-diagonal intervals that cover the truth
     true_target_share: float
     target_share: float
     clique_found: bool
@@ -71,7 +71,7 @@ def recovered_truth(analysis: Analysis, study: SimulatedStudy) -> Recovery:
         intervals_hold=_intervals_hold(analysis, study.truth),
         true_target_share=float(true_parts.shares.loc["target", "share"]),
         target_share=float(parts.shares.loc["target", "share"]),
-        clique_found=any(clique <= set(found) for found in find_cliques(estimate, "positive").cliques),
+        clique_found=any(clique <= set(members) for members in find_cliques(estimate, "positive").cliques),
         donor_found=_holds(tasks, study.planted["donor"], "donor"),
         sieve_found=_holds(tasks, study.planted["sieve"], "sieve"),
         constant_found=set(study.planted["constant"]) == set(flagged["target"]),

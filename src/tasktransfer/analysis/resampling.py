@@ -56,6 +56,7 @@ class _Random:
 
     def times_drawn(self, unit: str, n_draws: int) -> np.ndarray:
         """How often an item, or a cluster, is drawn."""
+        # Poisson, not multinomial: the count of one item does not depend on which others there are
         name = f"{self._target}\0{unit}".encode()
         return np.random.default_rng([self._seed, *name]).poisson(1, n_draws)
 
@@ -154,6 +155,7 @@ def _column_draws(
     rows = column.rows
     error = np.nan_to_num(rows["se_seeds"].to_numpy(dtype=float))
     df = np.nan_to_num(rows["df"].to_numpy(dtype=float), nan=1.0)
+    # a normal over the root of chi-square / df is a t: few seeds know their own variance badly
     heavy = np.sqrt(df / np.maximum(random.chi_square(df, n_draws), 1e-12))
     of_seeds_DC = error * random.normal(n_draws) * heavy
     known_C = (rows["se_items"].notna() | (rows["se_seeds"] > 0)).to_numpy()
@@ -166,6 +168,7 @@ def _column_draws(
     after_DC = np.clip(after_DC + of_seeds_DC, 0, 1)
     ceiling_DC: np.ndarray = column.ceiling_C
     if best_observed:
+        # single runs are not drawn: the best of a cell is taken to move as the mean of the cell does
         best_DC = column.best_C + after_DC - rows["accuracy"].to_numpy(dtype=float)
         moved = (before_DC - rows["baseline"].to_numpy(dtype=float)).mean(axis=1)
         best_D = np.fmax(np.fmax.reduce(best_DC, axis=1), column.best_base + moved)
@@ -205,8 +208,10 @@ def _from_errors(rows: pd.DataFrame, n_draws: int, random: _Random) -> tuple[np.
     variance = np.nan_to_num(rows["se_items"].to_numpy(dtype=float)) ** 2
     shared = np.minimum(np.nan_to_num(rows["se_shared"].to_numpy(dtype=float)) ** 2, variance)
     n_items = np.where(n_items > 1, n_items, np.inf)
+    # Var(gain) = (discordance - gain^2) / K, solved for the share of items whose answer changed
     discordance = np.where(np.isinf(n_items), 0, variance * np.where(np.isinf(n_items), 0, n_items) + gain**2)
     up, down = (discordance + gain) / 2, (discordance - gain) / 2
+    # at fixed rates of wrong answers mended and right ones lost, so fast does the gain fall as the baseline rises
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.nan_to_num(np.where(before < 1, up / (1 - before), 0)) + np.where(before > 0, down / before, 0)
     of_base = before * (1 - before) / n_items
@@ -227,6 +232,15 @@ def drawn_intervals(
     """Replace low and high by quantiles of the draws, where a ceiling that is itself observed moves with them.
 
     As everywhere, not where fewer than `FEWEST_WRONG` items lie between baseline and ceiling.
+
+    Parameters
+    ----------
+    transfers
+        Columns model, kind, source, target, gap, n_items, low and high.
+    resampled
+        Draws by model, made with `best_observed`.
+    confidence
+        In (0, 1).
     """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     bounds = transfers[["low", "high"]].to_numpy(dtype=float, copy=True)

@@ -49,5 +49,6 @@ def scale_trend(tasks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _wilcoxon(change: np.ndarray) -> float:
+    # of five changes the least two-sided p-value is 2 / 2^5 = 0.06, so fewer than six can show nothing
     change = change[np.abs(change) > 1e-12]
     return float(stats.wilcoxon(change).pvalue) if len(change) >= 6 else np.nan

@@ -66,7 +66,7 @@ def sensitivity_summary(ceilings: pd.DataFrame, chosen_name: str) -> dict[str, A
     ceilings
         Table of `ceiling_sensitivity`.
     chosen_name
-        The ceiling the others are held against.
+        The ceiling that the others are compared with.
 
     Returns
     -------

@@ -101,6 +101,7 @@ def simulate_study(
         Name in the predictions.
     """
     simulation = simulation or Simulation()
+    # two streams: the truth of a seed is the same with any number of items and seeds
     effects, draws = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     names = _names(simulation.n_tasks)
     planted = {"clique": names[:4], "donor": [names[4]], "sieve": [names[5]], "constant": [names[6]]}

@@ -45,13 +45,24 @@ RANKS = ("rank", "rank_low", "rank_high")
 def drawn_structures(
     transfers: pd.DataFrame, resampled: dict[str, Resampled], settings: Settings
 ) -> dict[str, DrawnMatrices | None]:
-    """Matrices that the errors leave open, for each model; None where no error is known."""
+    """Matrices that the errors leave open, for each model; None where no error is known.
+
+    Parameters
+    ----------
+    transfers
+        Table of all models.
+    resampled
+        Draws by model.
+    settings
+        ``on``, ``include_self`` and ``seed`` count here.
+    """
     return {
         model: draw_matrices(
             matrix(transfers, model),
             resampled[model],
             on=settings.on,
             include_self=settings.include_self,
+            # a stream of its own: no other model of the analysis moves its draws
             seed=np.random.default_rng([settings.seed, *model.encode()]),
         )
         for model in models_of(transfers)
@@ -74,6 +85,29 @@ def tasks_table(
     kinds: dict[str, CellKinds],
     settings: Settings,
 ) -> pd.DataFrame:
+    """Facts, aggregates and labels of every task, a row for each model and task.
+
+    Parameters
+    ----------
+    matrices
+        By model, rows sources, columns targets: what the structure is drawn on.
+    transfers
+        Table of all models, for self-transfer.
+    decompositions
+        By model, for target and source effects.
+    drawn
+        Draws by model; None where no error is known.
+    kinds
+        Kinds of uncertainty by model.
+    settings
+        ``include_self`` and ``confidence`` count here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, task, abbreviation, level, granularity, the aggregates, persona, a probability ``p_NAME`` of
+        each label, rank, rank_low, rank_high, uncertainty, self_transfer, target_effect and source_effect.
+    """
     parts = []
     for model, values in matrices.items():
         aggregates = aggregate_transfer(values, include_self=settings.include_self)
@@ -112,6 +146,25 @@ def aggregates_table(
     kinds: dict[str, CellKinds],
     settings: Settings,
 ) -> pd.DataFrame:
+    """Every aggregate with its interval, noise level and debiased value; no rows where no error is known.
+
+    Parameters
+    ----------
+    tasks
+        Of `tasks_table`.
+    drawn
+        Draws by model; None where no error is known.
+    kinds
+        Kinds of uncertainty by model.
+    settings
+        ``confidence`` counts here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, task (empty for the mean over tasks), measure, value, low, high, debiased, noise_level and
+        uncertainty.
+    """
     parts = []
     for model, rows in tasks.groupby("model", sort=False):
         of_model = drawn[str(model)]
@@ -131,6 +184,24 @@ def edges_table(
     kinds: dict[str, CellKinds],
     settings: Settings,
 ) -> pd.DataFrame:
+    """Edges of every model's graph, each with its probability.
+
+    Parameters
+    ----------
+    matrices
+        By model, rows sources, columns targets: what the structure is drawn on.
+    drawn
+        Draws by model; None where no error is known.
+    kinds
+        Kinds of uncertainty by model.
+    settings
+        ``top_share`` and ``on`` count here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, source, target, pgf, sign, probability (NaN where no error is known), uncertainty and on.
+    """
     parts = []
     for model, values in matrices.items():
         edges = transfer_edges(values, top_share=settings.top_share)
@@ -147,7 +218,17 @@ def edges_table(
 
 
 def scale_table(trend: pd.DataFrame, aggregates: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
-    """The trend over models with what is known of each mean and of each step."""
+    """The trend over models with what is known of each mean and of each step.
+
+    Parameters
+    ----------
+    trend
+        Of `tasktransfer.analysis.scale.scale_trend`.
+    aggregates
+        Of `aggregates_table`; the rows of the mean over tasks are joined.
+    steps
+        Of `tasktransfer.analysis.certainty.step_certainty`.
+    """
     means = aggregates[aggregates["task"] == ""].drop(columns=["task", "value"])
     key = ["measure", "model"]
     return trend.merge(means, on=key, how="left").merge(steps, on=key, how="left")
@@ -171,6 +252,23 @@ def cliques_table(
     drawn: dict[str, DrawnMatrices | None],
     kinds: dict[str, CellKinds],
 ) -> pd.DataFrame:
+    """Cliques of every model and sign, the largest first.
+
+    Parameters
+    ----------
+    searches
+        By model and sign.
+    drawn
+        Draws by model; None where no error is known.
+    kinds
+        Kinds of uncertainty by model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, sign, size, probability (NaN where it is not known), uncertainty and tasks, as
+        `joined_names` writes them.
+    """
     parts = []
     for (model, sign), search in searches.items():
         frame = pd.DataFrame({"model": model, "sign": sign, "size": [len(c) for c in search.cliques]})

@@ -36,7 +36,24 @@ def summarize_model(
     searches: dict[tuple[str, str], CliqueSearch],
     chances: dict[tuple[str, str, str], CliqueChance],
 ) -> dict[str, Any]:
-    """Count and average one model's matrix, graph, cliques and personas."""
+    """Count and average one model's matrix, graph, cliques and personas.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    transfers, tasks, edges, cliques, decomposition
+        Tables of one analysis, of all models.
+    searches
+        Searches of cliques by model and sign.
+    chances
+        The largest clique under each null, by model, sign and null.
+
+    Returns
+    -------
+    dict
+        Values of JSON; None for a number that is not known. Counts and means leave out the diagonal.
+    """
     rows = transfers[(transfers["model"] == model) & (transfers["kind"] == "finetune")]
     values = without_self(matrix(transfers, model))
     defined = values[~np.isnan(values)]

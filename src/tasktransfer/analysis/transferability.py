@@ -64,10 +64,21 @@ def drawn_aggregates(values_NN: np.ndarray) -> np.ndarray:
 
 
 def signed_aggregate(values: np.ndarray, sign: int, axis: int) -> np.ndarray:
-    """Breadth-weighted mean of the cells of one sign along an axis; works on any leading dimensions."""
+    """Breadth-weighted mean of the cells of one sign along an axis; works on any leading dimensions.
+
+    Parameters
+    ----------
+    values
+        PGF, NaN for holes.
+    sign
+        1 or -1.
+    axis
+        The axis that is summed over: -1 for transferability, -2 for malleability.
+    """
     of_sign = values * sign >= ZERO
     n_sign = of_sign.sum(axis=axis)
     n_defined = (~np.isnan(values)).sum(axis=axis)
     total = np.where(of_sign, values, 0).sum(axis=axis, dtype=float)
+    # at least 1 in both quotients: where no cell counts the total is 0 and the result 0 or NaN
     breadth = -np.expm1(-n_sign / np.maximum(n_defined, 1)) / np.maximum(n_sign, 1)
     return np.where(n_defined > 0, breadth * total + 0.0, np.nan)  # + 0.0: no minus zero

@@ -16,10 +16,10 @@ The column ``uncertainty`` says it in every row:
     a hundred or so items a task the error left out is the larger one; no verdict under three seeds.
 
 The two parts of a gain's standard error stand beside it: ``se_items`` and ``se_seeds`` (accuracy; for values that
-came as PGF only, in PGF). The variance of seeds is moderated over the sources of a target, see `moderation`.
-``se_shared`` is the part of ``se_items`` that the finetunes of a target have in common, through its baseline and
-its hard items; where items are not known it is taken to be half of the variance, as if every two finetunes
-differed as much as each does from the untouched model.
+came as PGF only, in PGF). The variance of seeds is moderated over the sources of a target, see
+`tasktransfer.stats.variance_prior`. ``se_shared`` is the part of ``se_items`` that the finetunes of a target have
+in common, through its baseline and its hard items; where items are not known it is taken to be half of the
+variance, as if every two finetunes differed as much as each does from the untouched model.
 
 ``p_value`` asks whether this source changes the target, over seeds and items; ``p_adapters`` whether these very
 adapters do, over items alone (`sign_flip`). With one seed they are the same.
@@ -60,7 +60,7 @@ FEWEST_SEEDS = 3  # that a verdict from seeds alone needs: two can agree by acci
 EQUIVALENCE_MARGIN = 0.05  # accuracy; a gain surely within it is negligible
 
 _CELL = ["model", "kind", "source", "target"]
-_FOUND = [
+_INTERVAL_COLUMNS = [
     "low",
     "high",
     "gain_low",
@@ -100,6 +100,7 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFram
     several, counted = ~np.isnan(of_seeds), ~np.isnan(of_items)
     of_seeds, of_items = np.nan_to_num(of_seeds), np.nan_to_num(of_items)
     variance = of_seeds + of_items
+    # seeds that agree to the last digit show no error, which does not make it zero
     usable = variance > 1e-24
     variance = np.where(usable, variance, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -109,7 +110,7 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFram
         half = stats.t.ppf(0.5 + confidence / 2, df) * error
         p_value = 2 * stats.t.sf(np.abs(pgf) / error, df)
     known = np.where(several, SEEDS_AND_ASSUMED_ITEMS, ASSUMED_ITEMS)
-    told = np.where(counted, known, np.where(several & usable, SEEDS_ONLY, UNKNOWN))
+    uncertainty = np.where(counted, known, np.where(several & usable, SEEDS_ONLY, UNKNOWN))
     return transfers.assign(
         low=pgf - half,
         high=pgf + half,
@@ -122,7 +123,7 @@ def seed_intervals(transfers: pd.DataFrame, *, confidence: float) -> pd.DataFram
         se_shared=np.where(counted, np.sqrt(of_items / 2), np.nan),
         se_seeds=np.where(several, np.sqrt(of_seeds), np.nan),
         df=df,
-        uncertainty=np.where(np.isnan(pgf), "", told),
+        uncertainty=np.where(np.isnan(pgf), "", uncertainty),
     )
 
 
@@ -194,10 +195,10 @@ def item_intervals(
             parts.append(_group(group, ceiling, prior, confidence))
     if not parts:
         return transfers
-    found = pd.concat(parts, ignore_index=True).set_index(_CELL)
+    intervals = pd.concat(parts, ignore_index=True).set_index(_CELL)
     frame = transfers.set_index(_CELL)
-    known = frame.index[frame["pgf"].notna()].intersection(found.index)
-    frame.loc[known, _FOUND] = found.loc[known, _FOUND]
+    known = frame.index[frame["pgf"].notna()].intersection(intervals.index)
+    frame.loc[known, _INTERVAL_COLUMNS] = intervals.loc[known, _INTERVAL_COLUMNS]
     return frame.reset_index()[list(transfers.columns)]
 
 
@@ -235,6 +236,7 @@ def _group(group: CellGroup, ceiling: float, prior: VariancePrior, confidence: f
     )
     change = group.after_CSK - group.before_CSK
     gain = crossed_mean(mean_squares(change, group.clusters_K), population, prior)
+    # for two one-sided tests at level alpha: both reject where the interval of 1 - 2 alpha is within the margin
     one_sided_twice = gain.with_pseudo_items(group.n_units).interval(max(0.0, 1 - 2 * (1 - confidence)))
     p_adapters = sign_flip_p_value(change, group.clusters_K)
     transfers = np.array([cell.kind == "finetune" and cell.source != cell.target for cell in group.cells])
@@ -263,7 +265,7 @@ def decide(transfers: pd.DataFrame, *, confidence: float, margin: float = EQUIVA
     transfers
         Columns model, kind, source, target, pgf, p_value, tested_gain, gain_low, gain_high.
     confidence
-        In (0, 1); a false discovery rate of 1 - confidence is held.
+        In (0, 1); the false discovery rate is controlled at 1 - confidence.
     margin
         Accuracy; a gain surely within it is negligible.
 
@@ -271,10 +273,11 @@ def decide(transfers: pd.DataFrame, *, confidence: float, margin: float = EQUIVA
     -------
     pandas.DataFrame
         `transfers` with q_value (Benjamini-Hochberg over the off-diagonal finetune cells of each model),
-        q_by_target (the same cells in selected families, see `multiplicity`) and verdict: ``positive`` or
-        ``negative`` where q_value is below the level (p_value, for cells outside that family), ``negligible``
-        where the gain is surely within `margin` of none, else ``undecided``; empty for a hole. Where runs answered
-        different items and PGF and the gain on common items differ in sign, the cell is undecided.
+        q_by_target (the same cells in selected families, see `tasktransfer.stats.false_discovery`) and verdict:
+        ``positive`` or ``negative`` where q_value is below the level (p_value, for cells outside that family),
+        ``negligible`` where the gain is surely within `margin` of none, else ``undecided``; empty for a hole.
+        Where runs answered different items and PGF and the gain on common items differ in sign, the cell is
+        undecided.
     """
     pgf, p_value = transfers["pgf"].to_numpy(dtype=float), transfers["p_value"].to_numpy(dtype=float)
     q_value, by_target = np.full(len(transfers), np.nan), np.full(len(transfers), np.nan)

@@ -60,7 +60,17 @@ def analyze(
 
 
 def read_analysis(inputs: list[str], settings: Any, unit: str | None) -> Analysis:
-    """Read and analyze inputs; what is to be known of them goes to the error stream."""
+    """Read and analyze inputs; what is to be known of them goes to the error stream.
+
+    Parameters
+    ----------
+    inputs
+        As on the command line: tables or folders, ``NAME=path`` names the model.
+    settings
+        A `tasktransfer.Settings`.
+    unit
+        Of accuracies: ``fraction`` or ``percent``; read off where None.
+    """
     from tasktransfer.analysis.analyze import analyze as analyze_accuracies
     from tasktransfer.importers.inputs import read_accuracies
 

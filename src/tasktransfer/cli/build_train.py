@@ -39,7 +39,7 @@ def build_train(
     if against:
         progress.tell("hashing the evaluation images")
     else:
-        typer.echo("warning: nothing is held against the evaluation images; --against DIR does", err=True)
+        typer.echo("warning: nothing is compared with the evaluation images; --against DIR does", err=True)
     progress.plan(items)
     built = build_training_set(
         task,

@@ -58,7 +58,7 @@ def _opened(task: str, data: Path | None, training: Path | None, frames: int) ->
         return open_task(path.stem, _dataset(path, data), data=data)
     if path.is_dir() or ":" in task:
         return open_task(path.name, task)
-    return open_task(task)  # tells the nearest name
+    return open_task(task)  # not there; the error names the nearest
 
 
 def _dataset(path: Path, data: Path | None) -> HubDataset:
@@ -90,9 +90,9 @@ def _split_lines(look: SplitLook) -> Iterator[str]:
         if n_options:
             share, chance, _ = look.balance(n_options)
             letters = look.letters[n_options]
-            told = " ".join(f"{letter}{letters[letter]}" for letter in sorted(letters))
+            by_letter = " ".join(f"{letter}{letters[letter]}" for letter in sorted(letters))
             most = f"one letter at most {share:.1%}, chance {chance:.1%}"
-            yield f"  {n_options} options: {n_items} items; {told}; {most}"
+            yield f"  {n_options} options: {n_items} items; {by_letter}; {most}"
         else:
             yield f"  without options: {n_items} items"
     counts = ", ".join(f"{n_images} in {n_items} items" for n_images, n_items in sorted(look.images.items()))

@@ -86,6 +86,15 @@ Level = Annotated[float, typer.Option(help="Level of the intervals.")]
 def refuse_beside(context: typer.Context, option: str, *idle: str) -> None:
     """Refuse parameters that were given and would be ignored beside an option.
 
+    Parameters
+    ----------
+    context
+        Of the command.
+    option
+        As it is written, ``--name``.
+    idle
+        Names of the parameters, as Python has them.
+
     Raises
     ------
     SettingsError
@@ -111,7 +120,32 @@ def read_request(
     targets: Sequence[str],
     exclude_target_data: bool = False,
 ) -> Request:
-    """Options as they were written, and the names that there are."""
+    """A request from options as they were written.
+
+    Parameters
+    ----------
+    weights
+        Of `target_weights`; of any sum above 0.
+    budget
+        Items to train on, from 1.
+    exclude, protect
+        Names, or ``all`` of what is protected; None for none.
+    cap
+        ``SOURCE=ITEMS``, or a number alone for all sources; None for no caps.
+    settings
+        Choices of the methods.
+    confidence
+        Level of intervals and tests, in (0, 1).
+    sources, targets
+        Names that there are: a cap of all is one of each source, and a task may be called ``all``.
+    exclude_target_data
+        Leave the targets' own data out.
+
+    Raises
+    ------
+    InputError, SettingsError
+        A number that cannot be used, a cap that is given twice, or names beside ``all``.
+    """
     from tasktransfer.recommendation.request import Request, as_names, as_weights
 
     return Request(
@@ -127,7 +161,22 @@ def read_request(
 
 
 def target_weights(texts: Sequence[str], known: Collection[str], *, weighted: bool = True) -> dict[str, float]:
-    """``TASK`` or, where they may be weighted, ``TASK=WEIGHT``; none may be there twice."""
+    """``TASK`` or, where they may be weighted, ``TASK=WEIGHT``; none may be there twice.
+
+    Parameters
+    ----------
+    texts
+        As on the command line.
+    known
+        Names of tasks: a text that is one of them is never split at its ``=``.
+    weighted
+        Whether weights are accepted; without one a target counts 1.
+
+    Raises
+    ------
+    InputError
+        A weight that is no number, or a target twice.
+    """
     pairs = [_named_number(text, known, 1.0, "a target's weight") if weighted else (text, 1.0) for text in texts]
     return _once(pairs, "target")
 

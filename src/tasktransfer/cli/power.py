@@ -20,10 +20,10 @@ def power(
     cells: Annotated[int, typer.Option(help="Cells tested together.")] = 156,
     baseline: Annotated[float, typer.Option(help="Baseline accuracy, to tell the gain as PGF.")] = 0.5,
     gain: Annotated[
-        float | None, typer.Option(help="Wanted gain, a fraction: tells the items or seeds needed.")
+        float | None, typer.Option(help="Wanted gain, a fraction: shows the items or seeds needed.")
     ] = None,
     study: Annotated[
-        str | None, typer.Option(help="Item-level predictions: tells what that study could see.")
+        str | None, typer.Option(help="Item-level predictions: shows what that study could see.")
     ] = None,
 ) -> None:
     """Plan: the smallest gain a design finds with 80 % power, and the items or seeds a wanted gain needs."""

@@ -61,10 +61,10 @@ def _refuse_unused(gradients: Path | None, no_gradients: bool, items: int | None
     """Options that would change nothing."""
     given = {"--gradients": gradients is not None, "--no-gradients": no_gradients}
     given |= {"--items": items is not None, "--draws": draws is not None}
-    told = [name for name, on in given.items() if on]
-    if len(told) > 1 and (given["--gradients"] or no_gradients):
+    names = [name for name, on in given.items() if on]
+    if len(names) > 1 and (given["--gradients"] or no_gradients):
         why = "takes gradients as they are" if given["--gradients"] else "computes none"
-        raise SettingsError(f"{' and '.join(told)} do not go together: {told[0]} {why}")
+        raise SettingsError(f"{' and '.join(names)} do not go together: {names[0]} {why}")
     for name, value in (("--items", items), ("--draws", draws)):
         if value is not None and value < 1:
             raise SettingsError(f"{name} is {value}; accepted is a whole number from 1")

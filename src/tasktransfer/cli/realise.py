@@ -100,7 +100,7 @@ def realise(
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"\nReport: {page}")
     if outcome.failed:
-        typer.echo(f"{len(outcome.failed)} cells failed; `tasktransfer status {out}` tells why", err=True)
+        typer.echo(f"{len(outcome.failed)} cells failed; `tasktransfer status {out}` shows why", err=True)
         raise typer.Exit(1)
 
 

@@ -89,9 +89,9 @@ def recommend(
         sources=evidence.sources,
         targets=evidence.targets,
     )
-    found = answer(evidence, request, method)
-    fragment = save_recommendation(found, out) if out is not None else None
-    for line in recommendation_lines(found):
+    recommendation = answer(evidence, request, method)
+    fragment = save_recommendation(recommendation, out) if out is not None else None
+    for line in recommendation_lines(recommendation):
         typer.echo(line)
     if fragment is not None:
         typer.echo(f"\nWritten to {out}; {fragment} goes into a study file")
@@ -106,7 +106,28 @@ def evidence_of(
     confidence: float = 0.95,
     unit: str | None = None,
 ) -> Evidence:
-    """Evidence from a finished analysis as it was saved, else from whatever `read_accuracies` takes."""
+    """Evidence from a finished analysis as it was saved, else from whatever `read_accuracies` takes.
+
+    Parameters
+    ----------
+    inputs
+        As on the command line; one path of a finished analysis, or inputs of `read_accuracies`.
+    model
+        May be left out where there is one.
+    ceiling
+        As in `tasktransfer.Settings`, ``perfect`` where None; not for a finished analysis, which has its own.
+    seed
+        Of the draws, from 0.
+    confidence
+        Level of the intervals, in (0, 1); a finished analysis keeps its own.
+    unit
+        Of accuracies: ``fraction`` or ``percent``; read off where None.
+
+    Raises
+    ------
+    InputError
+        A finished analysis is given with a ceiling or a model's name, or the inputs cannot be used.
+    """
     from tasktransfer.importers.inputs import split_name
     from tasktransfer.importers.saved_transfers import holds_transfers, read_transfers
     from tasktransfer.recommendation.evidence import gather_evidence
@@ -117,9 +138,9 @@ def evidence_of(
         if holds_transfers(path):
             if ceiling is not None or name is not None:
                 raise InputError(f"{path}: is a finished analysis, whose ceiling and model names are settled")
-            found = gather_evidence(read_transfers(path), model=model, seed=seed)
+            evidence = gather_evidence(read_transfers(path), model=model, seed=seed)
             return replace(
-                found, train_items=RunFolder((path if path.is_dir() else path.parent).parent).train_items()
+                evidence, train_items=RunFolder((path if path.is_dir() else path.parent).parent).train_items()
             )
 
     from tasktransfer.importers.inputs import read_accuracies
@@ -127,9 +148,9 @@ def evidence_of(
     accuracies = read_accuracies(*inputs, unit=unit)
     for note in accuracies.notes:
         typer.echo(f"note: {note}", err=True)
-    found = gather_evidence(
+    evidence = gather_evidence(
         accuracies, model=model, ceiling=ceiling or "perfect", seed=seed, confidence=confidence
     )
     return replace(
-        found, train_items=RunFolder(split_name(inputs[0])[1]).train_items() if len(inputs) == 1 else None
+        evidence, train_items=RunFolder(split_name(inputs[0])[1]).train_items() if len(inputs) == 1 else None
     )

@@ -30,7 +30,7 @@ def similarity(
     ] = None,
     results: Annotated[
         str | None,
-        typer.Option(help="Results to hold against it, as `analyze` takes them; those of a run folder are found."),
+        typer.Option(help="Results to compare it with, as `analyze` takes them; those of a run folder are found."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the relabellings of sources.")] = 0,
 ) -> None:
@@ -41,16 +41,16 @@ def similarity(
     from tasktransfer.similarity.save import save_similarity, similarity_lines
 
     if left := [name for text in inputs for name in elsewhere_trained(split_name(text)[1])]:
-        told = "was not trained by this run" if len(left) == 1 else "were not trained by this run"
-        typer.echo(f"note: {quoted(left)} {told} and {'is' if len(left) == 1 else 'are'} left out", err=True)
+        why = "was not trained by this run" if len(left) == 1 else "were not trained by this run"
+        typer.echo(f"note: {quoted(left)} {why} and {'is' if len(left) == 1 else 'are'} left out", err=True)
     adapters = named_adapters(inputs)
     if results is None and len(inputs) == 1:
         own = split_name(inputs[0])[1] / "predictions.parquet"
         results = str(own) if own.is_file() else None
-    found = measure_similarity(adapters, results, seed=seed)
+    similarities = measure_similarity(adapters, results, seed=seed)
     if out is not None:
-        save_similarity(found, out)
-    for line in similarity_lines(found):
+        save_similarity(similarities, out)
+    for line in similarity_lines(similarities):
         typer.echo(line)
     if out is not None:
         typer.echo(f"\nWritten to {out}")

@@ -101,7 +101,21 @@ def run_and_report(
     sets: Sequence[str] = (),
     quiet: bool = False,
 ) -> None:
-    """Do what is missing of a study, write the report, say what was found; status 1 if cells failed."""
+    """Do what is missing of a study, write the report, say what was found; status 1 if cells failed.
+
+    Parameters
+    ----------
+    study
+        A study, or the path of a study file.
+    out
+        Folder of the study.
+    workers
+        Processes, from 1; the results do not depend on it.
+    sets
+        Changes of the study, ``key=value`` each.
+    quiet
+        Show no progress.
+    """
     from tasktransfer.study.run import run_study
 
     result = run_study(study, out, workers=workers, overrides=sets, quiet=quiet)
@@ -155,15 +169,15 @@ def _finish(folder: Path, failed: dict[str, str]) -> None:
             raise
         typer.echo(f"no report: {error}", err=True)
     if failed:
-        typer.echo(f"{len(failed)} cells failed; `tasktransfer status {folder}` tells why", err=True)
+        typer.echo(f"{len(failed)} cells failed; `tasktransfer status {folder}` shows why", err=True)
         raise typer.Exit(1)
 
 
 def _budget(text: str) -> tuple[int, str]:
     """Amount and unit of a budget."""
-    found = re.fullmatch(r"\s*(\d+)\s*(cells|items)?\s*", text)
-    if found is None:
+    match = re.fullmatch(r"\s*(\d+)\s*(cells|items)?\s*", text)
+    if match is None:
         raise SettingsError(
             f"--next is {text!r}; accepted is a whole number of cells or items: 12cells, 20000items"
         )
-    return int(found[1]), found[2] or "cells"
+    return int(match[1]), match[2] or "cells"

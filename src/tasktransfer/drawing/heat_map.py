@@ -17,7 +17,7 @@ from tasktransfer.drawing import style as look
 __all__ = ["Scale", "fill", "hatched", "outline", "outlined", "short_number"]
 
 MOST_WITH_VALUES = 16  # tasks up to which a cell shows its number
-MOST_WITH_SIGNS = 60  # and up to which a dash tells a negative cell without its colour
+MOST_WITH_SIGNS = 60  # and up to which a dash marks a negative cell without its colour
 _HOLE: dict[str, Any] = {"facecolor": "#EDEDED", "edgecolor": look.FAINT, "hatch": "/////", "linewidth": 0}
 
 
@@ -33,7 +33,23 @@ class Scale(NamedTuple):
 def fill(
     axes: Axes, grid: pd.DataFrame, scale: Scale, *, label_size: float, label_width: int, percent: bool = False
 ) -> None:
-    """Draw cells, holes, numbers and labels of one panel."""
+    """Draw cells, holes, numbers and labels of one panel.
+
+    Parameters
+    ----------
+    axes
+        Panel of its final size: the size of the numbers follows from it.
+    grid
+        Values, NaN for holes; index and columns are names of tasks.
+    scale
+        Colours of the values.
+    label_size
+        Font size of the labels, in points.
+    label_width
+        Characters of a label at most.
+    percent
+        Write shares in whole percent.
+    """
     values = grid.to_numpy(dtype=float)
     rows, columns = values.shape
     axes.set_xlim(-0.5, columns - 0.5)
@@ -64,6 +80,7 @@ def fill(
 
 
 def _write_values(axes: Axes, values: np.ndarray, scale: Scale, *, size: float, percent: bool) -> None:
+    # perceived lightness (ITU-R BT.601): on dark cells the number is white
     shown = scale.colours(scale.norm(np.nan_to_num(values)))[..., :3] @ np.array([0.299, 0.587, 0.114])
     for (i, j), value in np.ndenumerate(values):
         if not np.isnan(value):

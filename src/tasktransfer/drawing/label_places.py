@@ -14,6 +14,15 @@ def spread_apart(places: Sequence[float], least: float, low: float = -np.inf, hi
 
     If they cannot all fit they are spread over the bounds evenly.
 
+    Parameters
+    ----------
+    places
+        Where they would be, in any order.
+    least
+        Distance of neighbours, in the same unit.
+    low, high
+        Bounds.
+
     >>> spread_apart([0.0, 0.0, 5.0], 1.0).tolist()
     [-0.5, 0.5, 5.0]
     >>> spread_apart([0.0, 0.0, 5.0], 1.0, low=0.0).tolist()

@@ -21,6 +21,15 @@ def number(value: float, form: str = "+.2f") -> str:
 def signed(value: float, digits: int = 2, *, scale: float = 1.0) -> str:
     """A number with its sign, a true minus.
 
+    Parameters
+    ----------
+    value
+        NaN where it is not known.
+    digits
+        After the point.
+    scale
+        Factor before it is shown: 100 for points of accuracy.
+
     >>> signed(-0.5), signed(0.031, 1, scale=100)
     ('−0.50', '+3.1')
     """
@@ -30,6 +39,13 @@ def signed(value: float, digits: int = 2, *, scale: float = 1.0) -> str:
 def interval(low: float, high: float, digits: int = 2) -> str:
     """Both ends; unknown where one is.
 
+    Parameters
+    ----------
+    low, high
+        NaN where there is no interval.
+    digits
+        After the point.
+
     >>> interval(-0.1, 0.25)
     '−0.10 to +0.25'
     """
@@ -38,6 +54,17 @@ def interval(low: float, high: float, digits: int = 2) -> str:
 
 def estimate(mean: float, low: float, high: float, digits: int = 2, *, scale: float = 1.0) -> str:
     """A value with its interval, where there is one.
+
+    Parameters
+    ----------
+    mean
+        NaN where it is not known.
+    low, high
+        NaN where there is no interval.
+    digits
+        After the point.
+    scale
+        Factor before they are shown: 100 for points of accuracy.
 
     >>> estimate(0.02, -0.01, 0.05, 1, scale=100), estimate(0.02, float("nan"), float("nan"))
     ('+2.0 [−1.0, +5.0]', '+0.02')

@@ -299,7 +299,7 @@ def bottom_legend(figure: Figure, handles: Sequence[Any]) -> None:
 
 
 def model_colours(models: Sequence[str], *, lines: bool = False) -> dict[str, Any]:
-    """Colours of models from light to dark in their order, told apart in grey as well.
+    """Colours of models from light to dark in their order, which grey print keeps apart as well.
 
     The lightest shades would be lost in `lines` on white, and where there is but one model.
     """

@@ -23,10 +23,26 @@ UNITS = ("fraction", "percent")
 
 
 def key_columns(raw: RawTable, model: str | None, *, categories: bool = False) -> pd.DataFrame:
-    """Read model, kind, source, seed and target, and hold kind and source to each other.
+    """Read model, kind, source, seed and target, and check kind against source.
 
-    `model` fills in for a missing column and renames the only model of a file that has one. With `categories` the
-    columns are categories, a few bytes a row.
+    Parameters
+    ----------
+    raw
+        Columns source, seed and target; model unless `model` is given; kind where there is one.
+    model
+        Fills in for a missing column, and renames the only model of a file that has one.
+    categories
+        Give categories, a few bytes a row, instead of texts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `tasktransfer.tables.ACCURACY_KEY`, a row for each row of `raw`.
+
+    Raises
+    ------
+    InputError
+        A file to be renamed holds several models, a kind is unknown, or kind and source do not go together.
     """
     if "model" in raw.frame:
         models = text_column(raw, "model", empty=model is not None, categories=categories)
@@ -151,11 +167,12 @@ def _require_agreement(raw: RawTable, frame: pd.DataFrame, stated: np.ndarray) -
     faults = {
         "n_correct without n_items": ~np.isnan(right) & np.isnan(items),
         "n_correct above n_items": right > items,
+        # half an item, since accuracies are printed rounded; comparing with NaN gives no fault
         "accuracy that is not n_correct / n_items": np.abs(right / items - stated) * items > 0.5,
     }
     for what, bad in faults.items():
         if bad.any():
             position = int(np.flatnonzero(bad)[0])
             named = (("n_correct", right), ("n_items", items), ("accuracy", stated))
-            told = ", ".join(f"{name} {values[position]:g}" for name, values in named if values[position] >= 0)
-            raise InputError(f"{raw.at(position)}: {what} ({told})")
+            shown = ", ".join(f"{name} {values[position]:g}" for name, values in named if values[position] >= 0)
+            raise InputError(f"{raw.at(position)}: {what} ({shown})")

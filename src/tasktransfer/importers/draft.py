@@ -46,23 +46,23 @@ def find_runs(paths: Iterable[Path]) -> list[FoundRun]:
     InputError
         A path does not exist, or nothing in any of them is a log of a known harness.
     """
-    found: list[FoundRun] = []
+    runs: list[FoundRun] = []
     given = list(paths)
     for path in given:
         if path.is_dir():
             for folder, below, _ in os.walk(path):
                 below.sort()
-                found.extend(_runs_of(Path(folder)))
+                runs.extend(_runs_of(Path(folder)))
         elif path.exists():
-            found.extend(run._replace(path=path, n_of_folder=1) for run in _runs_of(path.parent)[:1])
+            runs.extend(run._replace(path=path, n_of_folder=1) for run in _runs_of(path.parent)[:1])
         else:
             raise InputError(f"{path}: no such file or folder")
-    if not found:
+    if not runs:
         raise InputError(
             f"{quoted(given)}: no log of {', '.join(HARNESSES)} found there; each has files of its own: "
             f"{'; '.join(row.files for row in HARNESSES.values())}"
         )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(runs))
 
 
 def _runs_of(folder: Path) -> list[FoundRun]:
@@ -123,7 +123,7 @@ def _entry(run: FoundRun, folder: Path) -> list[str]:
     path = Path(os.path.relpath(run.path.resolve(), folder.resolve())).as_posix()
     try:
         logged = HARNESSES[run.harness].model_of(run.path)
-    except InputError:  # a log that cannot be read; reading it tells why
+    except InputError:  # a log that cannot be read; reading it says why
         logged = ""
     source, why = _guess_source(path, logged)
     seed = _SEED.search(path) or _SEED.search(logged)

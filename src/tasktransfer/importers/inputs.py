@@ -53,9 +53,9 @@ def read_accuracies(*inputs: str | Path, unit: str | None = None) -> Accuracies:
     for text in inputs:
         name, path = split_name(text)
         for raw in _raw_tables(path):
-            part, told, answers = _read_one(raw, name, unit)
+            part, sentences, answers = _read_one(raw, name, unit)
             parts.append(part)
-            notes.extend(told)
+            notes.extend(sentences)
             items.extend(answers)
     table = pd.concat(parts, ignore_index=True)
     table = refuse_conflicts(table, ACCURACY_KEY, ["accuracy", "pgf"], "the inputs together")
@@ -177,11 +177,11 @@ def _without_baseline(table: pd.DataFrame) -> pd.Series:
     """Whether a run that has an accuracy finds no baseline of its target, of its seed or without one."""
     base = table[(table["kind"] == "base") & table["accuracy"].notna()]
     there = set(zip(base["model"], base["target"], base["seed"], strict=True))
-    found = [
+    has_baseline = [
         (row.model, row.target, row.seed) in there or (row.model, row.target, "") in there
         for row in table[["model", "target", "seed"]].itertuples()
     ]
-    return (table["kind"] != "base") & table["accuracy"].notna() & ~pd.Series(found, index=table.index)
+    return (table["kind"] != "base") & table["accuracy"].notna() & ~pd.Series(has_baseline, index=table.index)
 
 
 def _unbased_notes(table: pd.DataFrame) -> list[str]:

@@ -37,10 +37,10 @@ def _runs(folder: Path) -> list[Path]:
     """The run a folder holds, or its logs one by one where they are not of one model and different tasks."""
     files = _logs(folder)
     try:
-        told = [(_model_of_log(content), _target_of_log(content)) for content in map(_load, files)]
-    except InputError:  # reading tells why
+        pairs = [(_model_of_log(content), _target_of_log(content)) for content in map(_load, files)]
+    except InputError:  # reading says why
         return files
-    models, targets = {model for model, _ in told}, {target for _, target in told}
+    models, targets = {model for model, _ in pairs}, {target for _, target in pairs}
     return [folder] if len(models) == 1 and len(targets) == len(files) else files
 
 
@@ -86,7 +86,7 @@ def _logs(folder: Path) -> list[Path]:
 
 def _is_log(file: Path) -> bool:
     with file.open("rb") as handle:
-        start = handle.read(2000)
+        start = handle.read(2000)  # both keys stand at the beginning, and logs can be large
     return b'"status"' in start and b'"eval"' in start
 
 
@@ -108,7 +108,7 @@ def _unpack(file: Path) -> dict[str, Any]:
             samples = sorted(name for name in names if name.startswith("samples/") and name.endswith(".json"))
             content["samples"] = [parse_json(archive.read(name), f"{file}, {name}") for name in samples]
             return dict(content)
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # by zipfile, of a compression it does not know
         raise InputError(
             f"{file}: is packed with zstd, which this Python cannot read; "
             f"write it as JSON with: inspect log dump {file.name} > {file.stem}.json"
@@ -152,12 +152,12 @@ def _model_of_log(content: dict[str, Any]) -> str:
 
 
 def _is_blink(content: dict[str, Any]) -> bool:
-    told = (pick(content, "eval", "task"), pick(content, "eval", "dataset", "name"))
-    return any("blink" in str(text).lower() for text in told)
+    names = (pick(content, "eval", "task"), pick(content, "eval", "dataset", "name"))
+    return any("blink" in str(name).lower() for name in names)
 
 
 def _target_of_log(content: dict[str, Any]) -> str:
-    """The task of the log, or for BLINK the registered task that its name or arguments tell."""
+    """The task of the log, or for BLINK the registered task in its name or arguments."""
     task = str(pick(content, "eval", "task") or "").rpartition("/")[2]
     arguments = pick(content, "eval", "task_args") or {}
     names = [task, *map(str, arguments.values())] if _is_blink(content) else []
@@ -206,7 +206,7 @@ def _totals(content: dict[str, Any], target: str) -> list[Total]:
     value = pick(content, "results", "scores", 0, "metrics", "accuracy", "value")
     epochs = pick(content, "eval", "config", "epochs") or 1
     done = pick(content, "results", "completed_samples")
-    n_items = done / epochs if done else math.nan
+    n_items = done / epochs if done else math.nan  # each epoch of an item counts as a sample
     return [] if math.isnan(as_score(value)) else [Total(target, as_score(value), n_items)]
 
 

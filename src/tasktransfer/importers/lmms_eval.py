@@ -36,7 +36,7 @@ def _runs(folder: Path) -> list[Path]:
     files = _results_files(folder)
     try:
         tasks = [task for file in files for task in _tasks(_results(file))]
-    except InputError:  # reading tells why
+    except InputError:  # reading says why
         return files
     return files if len(set(tasks)) < len(tasks) else [folder] if files else []
 
@@ -70,8 +70,8 @@ def read_lmms_eval(path: Path) -> Log:
                     f"give the file to read as path in the manifest"
                 )
             seen[task] = file
-        told = [total for task in tasks if (total := _read_task(file, task, results, log)) is not None]
-        totals, notes = fractions(told, str(file))
+        stated = [total for task in tasks if (total := _read_task(file, task, results, log)) is not None]
+        totals, notes = fractions(stated, str(file))
         log.totals.extend(totals)
         log.notes.extend(notes)
     return log
@@ -109,25 +109,27 @@ def _tasks(results: dict[str, Any]) -> list[str]:
 
 def _read_task(file: Path, task: str, results: dict[str, Any], log: Log) -> Total | None:
     """Add the replies of a task to the log; return its accuracy as it stands."""
-    told = results["results"][task]
-    scored = pick(results, "n-samples", task, "effective") or pick(told, "samples")
+    scores = results["results"][task]
+    scored = pick(results, "n-samples", task, "effective") or pick(scores, "samples")
     whole = pick(results, "n-samples", task, "original")
     if scored and whole and scored < whole:
         log.notes.append(f"{task} was limited to {scored} of {whole} items")
-    metric, value = _accuracy(told)
+    metric, value = _accuracy(scores)
     samples = file.with_name(f"{file.name.removesuffix(_RESULTS)}samples_{task}.jsonl")
     if samples.is_file():
         log.replies.extend(_reply(place, line, task, metric) for place, line in read_json_lines(samples))
     elif metric is None:
-        log.notes.append(f"{task} is left out: its metrics {quoted(told)} are no single accuracy, without samples")
+        log.notes.append(
+            f"{task} is left out: its metrics {quoted(scores)} are no single accuracy, without samples"
+        )
     return Total(target_name(task), value, float(scored or math.nan)) if metric is not None else None
 
 
-def _accuracy(told: dict[str, Any]) -> tuple[str | None, float]:
+def _accuracy(scores: dict[str, Any]) -> tuple[str | None, float]:
     """The metric that is the accuracy of a task, and its value; None where none or several could be."""
     values: dict[str, float] = {}
-    for key, value in told.items():
-        name, comma, _ = key.partition(",")
+    for key, value in scores.items():
+        name, comma, _ = key.partition(",")  # "acc,none": metric and filter; keys of one word are no metrics
         if comma and "_stderr" not in name and name not in values:
             try:
                 values[name] = float(value)
@@ -139,17 +141,17 @@ def _accuracy(told: dict[str, Any]) -> tuple[str | None, float]:
 
 
 def _reply(place: str, line: dict[str, Any], task: str, metric: str | None) -> Reply:
-    told = next((value for value in line.values() if isinstance(value, dict) and _is_verdict(value)), {})
-    item = told.get("id", line.get("doc_id"))
+    verdict = next((value for value in line.values() if isinstance(value, dict) and _is_verdict(value)), {})
+    item = verdict.get("id", line.get("doc_id"))
     if item is None:
         raise InputError(f"{place}: neither doc_id nor an id in a metric; a sample needs one")
-    kind = told.get("sub_task") if task.startswith("blink") else told.get("question_type")
-    verdicts = (told.get(key) for key in ("is_correct", "accuracy", "MRA:.5:.95:.05") if key in told)
-    text = next((told[key] for key in ("pred", "prediction") if isinstance(told.get(key), str)), None)
+    kind = verdict.get("sub_task") if task.startswith("blink") else verdict.get("question_type")
+    verdicts = (verdict.get(key) for key in ("is_correct", "accuracy", "MRA:.5:.95:.05") if key in verdict)
+    text = next((verdict[key] for key in ("pred", "prediction") if isinstance(verdict.get(key), str)), None)
     return Reply(
         target=target_name(str(kind or task)),
         item=str(item),
-        answer=str(told.get("gt_content", told.get("ground_truth", line.get("target", "")))),
+        answer=str(verdict.get("gt_content", verdict.get("ground_truth", line.get("target", "")))),
         text=text if text is not None else _response(line),
         choices=find_choices(str(line.get("input", ""))),
         verdict=as_score(next(verdicts, line.get(metric) if metric else None)),

@@ -44,7 +44,7 @@ class Reply(NamedTuple):
 
 
 class Total(NamedTuple):
-    """The accuracy of one target as the harness tells it."""
+    """The accuracy of one target as the harness reports it."""
 
     target: str
     accuracy: float  # fraction
@@ -82,6 +82,7 @@ def read_json(path: Path) -> Any:
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the place (file and line) and the object of each line; empty lines are skipped."""
+    # not splitlines: a text in JSON may hold other signs that end lines, such as U+2028
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             place = f"{path}, line {number}"
@@ -145,7 +146,19 @@ def as_score(value: Any) -> float:
 def fractions(totals: Sequence[Total], place: str, *, percent: bool = False) -> tuple[list[Total], list[str]]:
     """Totals in fractions and notes; where one value of a file is above 1, all are taken for percent.
 
-    With `percent` they are known to be.
+    Parameters
+    ----------
+    totals
+        As they stand, accuracies in [0, 1] or [0, 100]; those that are NaN are left out, with a note.
+    place
+        Begins the message of an error.
+    percent
+        They are known to be percent.
+
+    Raises
+    ------
+    InputError
+        An accuracy is outside [0, 100].
     """
     known = [total for total in totals if not math.isnan(total.accuracy)]
     notes = [f"{total.target} has no accuracy" for total in totals if math.isnan(total.accuracy)]

@@ -141,9 +141,9 @@ def read_manifest(path: Path) -> Manifest:
     if checked is not None:
         faults.extend(_repeated(checked.runs, marked.lines))
     if faults or checked is None:
-        told = [f"  line {line}: {text}" for line, text in sorted(faults)]
+        lines = [f"  line {line}: {text}" for line, text in sorted(faults)]
         count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
-        raise InputError("\n".join([f"{path}: {count}", *told]))
+        raise InputError("\n".join([f"{path}: {count}", *lines]))
     runs = (_resolved(run, path.parent, marked.lines[("runs", k)]) for k, run in enumerate(checked.runs))
     return Manifest(tuple(runs), frozenset(map(target_name, checked.leave_out)))
 

@@ -66,6 +66,7 @@ def accuracies_from_predictions(raw: RawTable, model: str | None) -> tuple[pd.Da
         _require_one_cluster(keys, raw.name)
     keys = keys.astype(dict.fromkeys(keys.columns.difference(["score"]), "category"))
     keys = _without_repeats(keys[keys["score"].notna()], raw.name)
+    # observed: else a group for every combination of names, present or not
     cells = keys.groupby(list(ACCURACY_KEY), observed=True, sort=False)
     frame = cells["score"].agg(["sum", "count"])
     frame["n_items"] = frame["count"].astype(float)
@@ -97,7 +98,7 @@ def _require_one_cluster(keys: pd.DataFrame, name: str) -> None:
 def _one_scorer(raw: RawTable, keys: pd.DataFrame) -> tuple[RawTable, pd.DataFrame, list[str]]:
     """One scorer a model and target: numbers have no likelihood of options, and are kept beside targets that have.
 
-    Runs that lack the scorer are told: answers by different scorers are not compared.
+    Runs that lack the scorer are reported: answers by different scorers are not compared.
     """
     if "scorer" not in raw.frame:
         return raw, keys, []
@@ -121,12 +122,12 @@ def _rows(table: pd.DataFrame, keep: np.ndarray) -> pd.DataFrame:
 def _lacking_notes(lacking: pd.DataFrame, name: str) -> Iterator[str]:
     """One sentence for the runs of a model that have other scorers than the rest has."""
     for (model, chosen), rows in lacking.groupby(["model", "chosen"], sort=False):
-        told = [
+        cells = [
             f"{row.source or 'the baseline'}{f' (seed {row.seed})' if row.seed else ''} on {row.target} has "
             f"{row.scorer!r}"
             for row in rows.itertuples()
         ]
-        shown = "; ".join(told[:3]) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
+        shown = "; ".join(cells[:3]) + (f"; and {len(cells) - 3} more" if len(cells) > 3 else "")
         if (rows["kind"] == "base").any():
             raise InputError(
                 f"{name}: the runs of {model} are scored by {chosen!r}, and a baseline is not ({shown}); accepted "
@@ -166,7 +167,7 @@ def _row_codes(rows: pd.DataFrame, columns: Iterable[str]) -> pd.Series:
     for column in columns:
         names = rows[column].cat
         if len(codes) and int(codes.max()) > np.iinfo(np.int64).max // (len(names.categories) + 1):
-            codes = pd.factorize(codes)[0]
+            codes = pd.factorize(codes)[0]  # numbered anew, as the next product would overflow
         codes = codes * len(names.categories) + names.codes.to_numpy()
     return pd.Series(codes, index=rows.index)
 

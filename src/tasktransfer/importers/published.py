@@ -82,6 +82,7 @@ def recover_counts(pgf_by_seed: dict[str, np.ndarray], item_counts: range = ITEM
         if weight <= _IMPLAUSIBLE:
             continue
         fits.append((n_items, dict(zip(values, (n_items - gap for gap, _ in best), strict=True))))
+        # a second gap nearly as plausible as the best one leaves the baseline open
         others = (p / b[1] for pairs, b in zip(per_seed, best, strict=True) for g, p in pairs if g != b[0])
         if weight * max(others, default=0.0) > _IMPLAUSIBLE:
             return None
@@ -92,15 +93,18 @@ def _fitting_gaps(pgf: np.ndarray, item_counts: np.ndarray) -> dict[int, list[tu
     """For each item count the (gap, plausibility) pairs that return one seed's values bit for bit."""
     gaps = np.arange(1, item_counts[-1] + 1)
     changes = pgf[None, :] * gaps[:, None]
+    # a coarse sieve, above what rounding does to a product; the formula below decides
     gaps = gaps[(np.abs(changes - np.rint(changes)) < 1e-7).all(axis=1)]
     if not len(gaps):
         return {}
     plausible = (gaps / gaps[0]) ** -float(np.count_nonzero(pgf))
     fitting: dict[int, list[tuple[int, float]]] = {}
+    # plausibility falls with the gap, so the gaps that are kept are the first ones
     for gap, weight in zip(gaps[plausible > _IMPLAUSIBLE], plausible, strict=False):
         n_items = item_counts[item_counts >= gap][:, None].astype(float)
         before = n_items - gap
         after = before + np.rint(pgf * gap)
+        # operation by operation as the release computed it: another order changes the last bits
         formula = (after / n_items * 100 - before / n_items * 100) / (100 - before / n_items * 100)
         fits = ((formula == pgf) & (after >= 0)).all(axis=1)
         for n in n_items[fits, 0]:

@@ -1,7 +1,7 @@
 """Logs of evaluation harnesses as our tables, run by run as a manifest names them.
 
 Whatever of a model and a target has replies in every run becomes item-level predictions, scored here. Where
-one run has only totals, all runs of that model and target become totals as the harness told them: a baseline
+one run has only totals, all runs of that model and target become totals as the harness reports them: a baseline
 scored by one reader and a finetune scored by another would show a transfer that is none.
 """
 
@@ -47,7 +47,7 @@ class HarnessLogs(NamedTuple):
 class _ReadRun(NamedTuple):
     run: ManifestRun
     items: pd.DataFrame
-    totals: list[Total]  # as the harness tells them; from its verdicts where it tells none
+    totals: list[Total]  # as the harness reports them; from its verdicts where it reports none
     notes: list[str]
 
 
@@ -70,8 +70,8 @@ def read_harness_logs(manifest: str | Path) -> HarnessLogs:
         The manifest has faults, a log cannot be read, two runs hold the same cell, a model was measured by two
         harnesses, or the right answers of an item differ between runs of a model.
     """
-    told = read_manifest(Path(manifest))
-    runs = [_read_run(run, told) for run in told.runs]
+    checked = read_manifest(Path(manifest))
+    runs = [_read_run(run, checked) for run in checked.runs]
     _refuse_same_cells(runs, Path(manifest))
     refuse_two_harnesses(read.run for read in runs)
     by_items = _cells_with_items(runs)
@@ -119,12 +119,12 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 def _read_run(run: ManifestRun, manifest: Manifest) -> _ReadRun:
     log = _read_log(run)
     replies = [reply for reply in log.replies if reply.target not in manifest.leave_out]
-    told = [total for total in log.totals if total.target not in manifest.leave_out]
-    items, notes = score_replies(Log(replies, told, log.notes), str(run.path))
-    if items.empty and not told:
+    reported = [total for total in log.totals if total.target not in manifest.leave_out]
+    items, notes = score_replies(Log(replies, reported, log.notes), str(run.path))
+    if items.empty and not reported:
         raise InputError(f"{run.path}: nothing is left to read for {run.label}")
     totals = {total.target: total for total in _verdict_totals(items)}
-    for total in told:
+    for total in reported:
         notes.extend(_total_notes(total, totals.get(total.target)))
         totals[total.target] = _merged(total, totals.get(total.target))
     return _ReadRun(run, items, list(totals.values()), [*log.notes, *notes])
@@ -145,19 +145,19 @@ def _verdict_totals(items: pd.DataFrame) -> Iterator[Total]:
         yield Total(str(target), float(rows["harness_correct"].mean(skipna=False)), float(len(rows)))
 
 
-def _merged(told: Total, verdicts: Total | None) -> Total:
-    return told._replace(n_items=verdicts.n_items) if verdicts and math.isnan(told.n_items) else told
+def _merged(total: Total, verdicts: Total | None) -> Total:
+    return total._replace(n_items=verdicts.n_items) if verdicts and math.isnan(total.n_items) else total
 
 
-def _total_notes(told: Total, verdicts: Total | None) -> Iterator[str]:
+def _total_notes(total: Total, verdicts: Total | None) -> Iterator[str]:
     """Where a result is not that of its samples: the two may be of different runs."""
     if verdicts is None:
         return
-    if not math.isnan(told.n_items) and told.n_items != verdicts.n_items:
-        yield f"{told.target} has {told.n_items:g} items in the results and {verdicts.n_items:g} in the samples"
-    elif abs(verdicts.accuracy - told.accuracy) * verdicts.n_items > 0.5:
+    if not math.isnan(total.n_items) and total.n_items != verdicts.n_items:
+        yield f"{total.target} has {total.n_items:g} items in the results and {verdicts.n_items:g} in the samples"
+    elif abs(verdicts.accuracy - total.accuracy) * verdicts.n_items > 0.5:
         yield (
-            f"{told.target} is {told.accuracy:.4f} in the results and {verdicts.accuracy:.4f} by the verdicts "
+            f"{total.target} is {total.accuracy:.4f} in the results and {verdicts.accuracy:.4f} by the verdicts "
             f"of the samples: are they of one run?"
         )
 
@@ -214,7 +214,17 @@ def _total_rows(read: _ReadRun, by_items: set[tuple[str, str]]) -> Iterator[tupl
 
 
 def import_lines(manifest: Path, paths: Iterable[Path], out: Path) -> Iterator[str]:
-    """Read the logs of a manifest, write the tables, and tell what was read and what to know about it."""
+    """Read the logs of a manifest, write the tables, and report what was read and what to know about it.
+
+    Parameters
+    ----------
+    manifest
+        Which log is which run.
+    paths
+        Files and folders with logs; runs there that the manifest does not name are noted.
+    out
+        As for `write_harness_logs`.
+    """
     logs = read_harness_logs(manifest)
     written = write_harness_logs(logs, out)
     for note in (*_unlisted(manifest, paths), *logs.notes):

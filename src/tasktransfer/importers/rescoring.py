@@ -80,8 +80,8 @@ def score_replies(log: Log, place: str) -> tuple[pd.DataFrame, list[str]]:
     if lost := len(rows) - len(scored):
         notes.append(f"{lost} items have neither a reply nor a score and are left out")
     notes.extend(_scoring_notes(scored))
-    items, told = _without_epochs(pd.DataFrame([row[:-1] for row in scored], columns=list(ITEM_COLUMNS)))
-    return items, [*notes, *told]
+    items, epoch_notes = _without_epochs(pd.DataFrame([row[:-1] for row in scored], columns=list(ITEM_COLUMNS)))
+    return items, [*notes, *epoch_notes]
 
 
 def _letters_by_target(replies: Iterable[Reply]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Whether the runs of an import can be held against each other: one harness, one answer key, the same items."""
+"""Whether the runs of an import can be compared: one harness, one answer key, the same items."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def label_versions(predictions: pd.DataFrame) -> pd.Series:
 
 
 def label_notes(predictions: pd.DataFrame, totals: pd.DataFrame) -> Iterator[str]:
-    """What the label versions are, where they are several, cannot be told, or are not the registered one."""
+    """What the label versions are, where they are several, are not known, or are not the registered one."""
     versions = predictions.loc[predictions["target"] == _REFLECTANCE, "label_version"].unique()
     if len(versions) > 1:
         yield f"{_REFLECTANCE}: labels of more than one version ({quoted(versions)}); do not compare across them."

@@ -69,5 +69,5 @@ def _read_diagnostics(path: Path) -> pd.DataFrame:
     raw = read_raw(path)
     names = ("model", "scope", "source", "target", "check", "message", "flagged")
     require_columns(raw, names, "a table of diagnostics")
-    told = pd.DataFrame({name: text_column(raw, name) for name in names})
-    return told.assign(flagged=told["flagged"].str.lower() == "true")
+    table = pd.DataFrame({name: text_column(raw, name) for name in names})
+    return table.assign(flagged=table["flagged"].str.lower() == "true")

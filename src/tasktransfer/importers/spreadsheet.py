@@ -17,6 +17,7 @@ from tasktransfer.errors import InputError
 
 __all__ = ["read_sheet"]
 
+# a sign that XML cannot hold, such as _x000D_
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -31,6 +32,7 @@ def read_sheet(path: Path) -> list[list[str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             sheets = [name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)]
+            # by length first: sheet10 comes after sheet2
             first = min(sheets, key=lambda name: (len(name), name))
             shared: list[str] = []
             if "xl/sharedStrings.xml" in archive.namelist():

@@ -87,8 +87,8 @@ def _tables(folder: Path) -> list[Path]:
 def _require_finished(status: Path) -> None:
     datasets = pick(read_json(status), "datasets") if status.is_file() else None
     for name in datasets or {}:
-        if (told := pick(datasets, name, "status")) in _UNFINISHED:
-            raise InputError(f"{status}: {name} is at {told!r}; only a run past inference is read")
+        if (stage := pick(datasets, name, "status")) in _UNFINISHED:
+            raise InputError(f"{status}: {name} is at {stage!r}; only a run past inference is read")
 
 
 def _with_verdicts(files: list[Path], log: Log) -> list[Path]:
@@ -119,7 +119,7 @@ def _replies(file: Path) -> Iterator[Reply]:
         task = find_task(row.get("category", "")) if "BLINK" in dataset else None
         yield Reply(
             target=task.name if task is not None else target_name(dataset),
-            item=row["index"].removesuffix(".0"),
+            item=row["index"].removesuffix(".0"),  # a whole number that was written as a float
             answer=row["answer"],
             text=row["prediction"],
             choices=_choices(row),
@@ -137,7 +137,7 @@ def _choices(row: dict[str, str]) -> tuple[str, ...]:
 
 
 def _dataset(file: Path) -> str:
-    """The data set a file name tells once the model, which names a folder above, is taken off."""
+    """The data set in a file name, once the model, which names a folder above, is taken off."""
     stem = re.sub(r"_(exact_matching|[^_]+)_result$", "", file.stem).removesuffix("_acc")
     for folder in (file.parent.name, file.parent.parent.name):
         if stem.startswith(f"{folder}_"):
@@ -157,12 +157,12 @@ def _read_accuracies(file: Path, log: Log) -> None:
         raise InputError(f"{file}: one row of accuracies, or one of split 'none' or 'val', is needed")
     values = {name: _number(value) for name, value in rows[0].items() if name.lower() not in ("split", "overall")}
     if in_percent:
-        told = [Total(_MRA.sub("", name), value, math.nan) for name, value in values.items()]
+        totals = [Total(_MRA.sub("", name), value, math.nan) for name, value in values.items()]
     else:
-        told = [Total(target_name(name), value, math.nan) for name, value in values.items() if find_task(name)]
+        totals = [Total(target_name(name), value, math.nan) for name, value in values.items() if find_task(name)]
         if other := [name for name in values if find_task(name) is None]:
             log.notes.append(f"{file.name}: {quoted(other)} are no tasks of BLINK and left out")
-    known, notes = fractions(told, str(file), percent=in_percent)
+    known, notes = fractions(totals, str(file), percent=in_percent)
     log.totals.extend(known)
     log.notes.extend(notes)
 

@@ -20,7 +20,27 @@ __all__ = ["answer_text", "option_ids", "target_ids"]
 
 
 def target_ids(vlm: Vlm, asked: Sequence[dict[str, Any]], answer: str) -> torch.Tensor:
-    """Tokens of the answer and of the end of the turn: what is left when the prompt is taken off."""
+    """Tokens of the answer and of the end of the turn: what is left when the prompt is taken off.
+
+    Parameters
+    ----------
+    vlm
+        The model, whose chat template and tokenizer are used.
+    asked
+        The conversation up to the answer, as chat templates take it.
+    answer
+        Its text.
+
+    Returns
+    -------
+    torch.Tensor
+        Token ids ``(A,)``, the end of the turn last.
+
+    Raises
+    ------
+    InputError
+        The text or the tokens of the prompt do not stay as they are when the answer follows.
+    """
     import torch
 
     template, tokenizer = vlm.processor.apply_chat_template, vlm.processor.tokenizer
@@ -39,6 +59,25 @@ def answer_text(prompt: str, whole: str, end: str) -> str:
 
     Templates of the Hub open the assistant's turn with other white space when the answer is given than when it is
     asked for (LLaVA-OneVision), or do not close it (LLaVA-1.5). The opening is that of asking, and it is closed.
+
+    Parameters
+    ----------
+    prompt
+        Text of the conversation that asks.
+    whole
+        Text of the same conversation with the answer in it.
+    end
+        What closes a turn: the tokenizer's end of sequence.
+
+    Returns
+    -------
+    str
+        The answer and `end`.
+
+    Raises
+    ------
+    InputError
+        `whole` does not begin as `prompt` does, white space aside.
     """
     if whole.startswith(prompt):
         rest = whole[len(prompt) :]
@@ -57,6 +96,27 @@ def answer_text(prompt: str, whole: str, end: str) -> str:
 
 
 def option_ids(vlm: Vlm, asked: Sequence[dict[str, Any]], letters: str) -> torch.Tensor:
+    """First token of each option letter at the place of the answer.
+
+    Parameters
+    ----------
+    vlm
+        The model, whose chat template and tokenizer are used.
+    asked
+        The conversation up to the answer, as chat templates take it.
+    letters
+        Those of the options, such as ``ABCD``; may be empty.
+
+    Returns
+    -------
+    torch.Tensor
+        Token ids ``(K,)``.
+
+    Raises
+    ------
+    InputError
+        Two letters begin with the same token, or see `target_ids`.
+    """
     import torch
 
     first = [int(target_ids(vlm, asked, letter)[0]) for letter in letters]

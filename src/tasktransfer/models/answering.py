@@ -50,7 +50,24 @@ def margin(vlm: Vlm) -> float:
 
 
 def pad(vlm: Vlm, prompts: Sequence[Prompt], *, side: str = "right", with_target: bool = False) -> Batch:
-    """Stack prompts, with their answers behind them where asked, padded on one side."""
+    """Stack prompts, with their answers behind them where asked, padded on one side.
+
+    Parameters
+    ----------
+    vlm
+        The model, which embeds the tokens and computes image features that are not kept.
+    prompts
+        B of them, each as long as it is.
+    side
+        Where padding goes: ``right`` or ``left``.
+    with_target
+        Put the tokens of its answer behind each prompt.
+
+    Raises
+    ------
+    InputError
+        There are not as many image features as places for them.
+    """
     import torch
 
     rows = [_tokens(prompt, with_target) for prompt in prompts]
@@ -148,20 +165,20 @@ def _option_rounds(vlm: Vlm, groups: Sequence[Sequence[Prompt]], tokens: int, si
     """Mean log-likelihoods over the prompts of a group, of which number r has its options moved on by r."""
     flat = [prompt for group in groups for prompt in group]
     asked = iter(_in_batches(flat, tokens, 0, lambda some: _option_batch(vlm, some, side)))
-    found = []
+    means = []
     for group in groups:
-        told = [next(asked) for _ in group]
-        logp_K = _followed([logp_K for logp_K, _ in told])
+        answers = [next(asked) for _ in group]
+        logp_K = _followed([logp_K for logp_K, _ in answers])
         best = np.sort(logp_K)[-2:]
-        if len(best) == 2 and best[1] - best[0] < margin(vlm) and not all(alone for _, alone in told):
+        if len(best) == 2 and best[1] - best[0] < margin(vlm) and not all(alone for _, alone in answers):
             logp_K = _followed([_option_batch(vlm, [prompt], side)[0] for prompt in group])
-        found.append(logp_K)
-    return found
+        means.append(logp_K)
+    return means
 
 
-def _followed(told: Sequence[np.ndarray]) -> np.ndarray:
+def _followed(rounds: Sequence[np.ndarray]) -> np.ndarray:
     """The mean over rotations; option k of the item stands at letter k + r of rotation r."""
-    turned = [np.roll(logp_K, -step) for step, logp_K in enumerate(told)]
+    turned = [np.roll(logp_K, -step) for step, logp_K in enumerate(rounds)]
     return turned[0] if len(turned) == 1 else np.mean(turned, axis=0, dtype=np.float64).astype(turned[0].dtype)
 
 
@@ -169,12 +186,12 @@ def _in_batches(
     prompts: Sequence[Prompt], tokens: int, more: int, ask: Callable[[Sequence[Prompt]], Sequence[Answer]]
 ) -> list[tuple[Answer, bool]]:
     """Ask in batches within a budget; each answer in the order of the prompts, and whether it was asked alone."""
-    found: dict[int, tuple[Answer, bool]] = {}
+    by_number: dict[int, tuple[Answer, bool]] = {}
     for numbers in token_batches([prompt.n_tokens + more for prompt in prompts], tokens):
         answers = ask([prompts[number] for number in numbers])
         alone = len(numbers) == 1
-        found |= {number: (answer, alone) for number, answer in zip(numbers, answers, strict=True)}
-    return [found[number] for number in range(len(prompts))]
+        by_number |= {number: (answer, alone) for number, answer in zip(numbers, answers, strict=True)}
+    return [by_number[number] for number in range(len(prompts))]
 
 
 def _option_batch(vlm: Vlm, prompts: Sequence[Prompt], side: str) -> list[np.ndarray]:
@@ -187,12 +204,12 @@ def _option_batch(vlm: Vlm, prompts: Sequence[Prompt], side: str) -> list[np.nda
         if vlm.dtype == torch.float32:
             logp_BV = torch.log_softmax(logits_BV, dim=-1)
             return [logp_BV[row, prompt.option_ids_K].cpu().numpy() for row, prompt in enumerate(prompts)]
-        # logits rounded to 8 bits would often tie: those of the options are had from the states in float32
-        found = []
+        # logits rounded to 8 bits would often tie: those of the options are computed from the states in float32
+        logps = []
         for prompt, state_H, total in zip(prompts, states_BH, logits_BV.logsumexp(-1), strict=True):
             rows_KH = vlm.head.weight[prompt.option_ids_K.to(vlm.device)].float()
-            found.append((rows_KH @ state_H.float() - total).cpu().numpy())
-        return found
+            logps.append((rows_KH @ state_H.float() - total).cpu().numpy())
+        return logps
 
 
 def _last_places(prompts: Sequence[Prompt], padded: Batch) -> torch.Tensor:
@@ -210,7 +227,26 @@ def _states_at(states_BLH: torch.Tensor, places_B: torch.Tensor) -> torch.Tensor
 def generate(
     vlm: Vlm, prompts: Sequence[Prompt], *, max_new_tokens: int = 8, tokens: int = TOKENS, side: str = "left"
 ) -> list[str]:
-    """Write an answer to each prompt, greedily, until the end of the turn or `max_new_tokens`."""
+    """Write an answer to each prompt, greedily, until the end of the turn or `max_new_tokens`.
+
+    Parameters
+    ----------
+    vlm
+        The model, with or without an adapter.
+    prompts
+        What is asked.
+    max_new_tokens
+        Length of an answer at most, from 1.
+    tokens
+        Budget of a batch, padding and new tokens included; changes no answer.
+    side
+        Where padding goes, ``left`` or ``right``; changes no answer.
+
+    Returns
+    -------
+    list of str
+        A text a prompt, without special tokens.
+    """
     asked = _in_batches(prompts, tokens, max_new_tokens, lambda some: _write(vlm, some, max_new_tokens, side))
     return [
         text if alone or gap >= margin(vlm) else _write(vlm, [prompt], max_new_tokens, side)[0][0]
@@ -227,6 +263,7 @@ def _write(vlm: Vlm, prompts: Sequence[Prompt], max_new_tokens: int, side: str) 
     with torch.no_grad():
         padded = pad(vlm, prompts, side=side)
         embeds_BLH, mask_BL, positions_PBL = padded.embeds_BLH, padded.mask_BL, padded.positions_PBL
+        # M-RoPE: a new token stands one behind the furthest position of any axis, not at the number of tokens
         places_B, next_B = _last_places(prompts, padded), positions_PBL.amax(dim=(0, 2)) + 1
         cache, tokens, deep = DynamicCache(config=vlm.decoder.config), [], padded.deep
         margin_B = torch.full((len(prompts),), np.inf, device=vlm.device)
@@ -244,6 +281,7 @@ def _write(vlm: Vlm, prompts: Sequence[Prompt], max_new_tokens: int, side: str) 
             running_B = running_B & (token_B != tokenizer.eos_token_id)
             if not running_B.any():
                 break
+            # features of further depths belong to places of images: the cache holds what they did
             embeds_BLH, deep = vlm.model.get_input_embeddings()(token_B[:, None]), {}
             mask_BL = torch.cat([mask_BL, torch.ones_like(mask_BL[:, :1])], dim=1)
             positions_PBL = next_B[None, :, None].expand(positions_PBL.shape[0], -1, 1)

@@ -40,16 +40,16 @@ def halved_once(attempt: Callable[[int], Result], tokens: int, *, say: Callable[
     tokens
         The budget.
     say
-        Told what happened.
+        Called with a sentence where memory ran out.
     """
     import torch
 
     try:
         return attempt(tokens)
     except torch.OutOfMemoryError as error:
-        told = str(error).strip().splitlines()[0] if str(error).strip() else "out of memory"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "out of memory"
     # outside of the handler, which would keep alive the frames, and in them the tensors, that failed
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    say(f"memory ran out with batches of {tokens} tokens ({told}); trying {tokens // 2}")
+    say(f"memory ran out with batches of {tokens} tokens ({reason}); trying {tokens // 2}")
     return attempt(tokens // 2)

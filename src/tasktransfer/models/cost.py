@@ -97,7 +97,17 @@ def memory(
 
 
 def lora_parameters(row: Checkpoint, r: int, layers: str = "attention+mlp") -> tuple[int, int]:
-    """Parameters of an adapter of the language model, and how many maps it wraps."""
+    """Parameters of an adapter of the language model, and how many maps it wraps.
+
+    Parameters
+    ----------
+    row
+        A known checkpoint.
+    r
+        Rank of the adapter.
+    layers
+        ``attention`` or ``attention+mlp``.
+    """
     shapes = _attention_maps(row.text) + (_mlp_maps(row.text) if layers == "attention+mlp" else [])
     return r * row.text.layers * sum(n_in + n_out for n_in, n_out in shapes), row.text.layers * len(shapes)
 
@@ -137,7 +147,17 @@ def flops_per_image_token(row: Checkpoint) -> float:
 
 
 def feature_bytes(row: Checkpoint, n_image_tokens: int, dtype: str = "bfloat16") -> int:
-    """What the kept features of so many image tokens take on disk."""
+    """What the kept features of so many image tokens take on disk.
+
+    Parameters
+    ----------
+    row
+        A known checkpoint; with DeepStack a token has features of several depths.
+    n_image_tokens
+        Image tokens of all items together.
+    dtype
+        ``float32`` or ``bfloat16``.
+    """
     return n_image_tokens * (1 + len(row.vision.deepstack)) * row.text.hidden * _BYTES[dtype]
 
 

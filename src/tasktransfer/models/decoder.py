@@ -111,4 +111,5 @@ def like(tensor: Any, weight: Any) -> Any:
         return moved
     from torch.distributed.tensor import distribute_tensor
 
+    # every process has the whole tensor: without a source rank nothing is sent
     return distribute_tensor(moved, weight.device_mesh, weight.placements, src_data_rank=None)

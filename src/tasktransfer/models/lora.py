@@ -42,6 +42,15 @@ class Targets(NamedTuple):
 def adapter_targets(vlm: Vlm, layers: str, *, projector: bool = False, vision: bool = False) -> Targets:
     """The maps of the decoder's layers that an adapter wraps, and those of the projector and the vision tower.
 
+    Parameters
+    ----------
+    vlm
+        The model, without an adapter.
+    layers
+        Which maps of a decoder layer: a key of its family's ``layer_modules``, such as ``attention+mlp``.
+    projector, vision
+        Whether those of the projector, and of the vision tower's blocks, are among them.
+
     Raises
     ------
     SettingsError
@@ -63,10 +72,10 @@ def adapter_targets(vlm: Vlm, layers: str, *, projector: bool = False, vision: b
         wanted[pattern] = n_vision
     counts = []
     for pattern, expected in wanted.items():
-        found = sum(re.fullmatch(pattern, name) is not None for name in maps)
-        if found != expected:
-            raise InputError(f"the adapter would wrap {found} maps of {pattern}, {expected} were expected")
-        counts.append(found)
+        n_maps = sum(re.fullmatch(pattern, name) is not None for name in maps)
+        if n_maps != expected:
+            raise InputError(f"the adapter would wrap {n_maps} maps of {pattern}, {expected} were expected")
+        counts.append(n_maps)
     n_vision = counts.pop() if vision else 0
     return Targets("|".join(wanted), counts[0], counts[1] if projector else 0, n_vision)
 
@@ -92,14 +101,14 @@ def _layer_pattern(decoder: str, vlm: Vlm, layers: str) -> tuple[str, int]:
 def _block_pattern(vlm: Vlm) -> tuple[str, int]:
     """The maps of those blocks of the vision tower whose output is used."""
     family, config = vlm.family, vlm.model.config
-    found = [
+    lists = [
         (name, module)
         for name, module in vlm.model.named_modules()
         if name.startswith(f"{family.vision}.") and name.endswith(f".{family.blocks}")
     ]
-    if len(found) != 1:
-        raise InputError(f"{len(found)} lists of blocks were found in {family.vision}, one was expected")
-    name, blocks = found[0]
+    if len(lists) != 1:
+        raise InputError(f"{len(lists)} lists of blocks were found in {family.vision}, one was expected")
+    name, blocks = lists[0]
     layer = getattr(config, "vision_feature_layer", None)
     n_used = len(blocks) if not isinstance(layer, int) or layer >= 0 else len(blocks) + 1 + layer
     if isinstance(layer, int) and layer >= 0:
@@ -123,9 +132,28 @@ def lora(
 ) -> Iterator[Any]:
     """Attach a fresh LoRA adapter for the time of the block; the model is untouched afterwards.
 
-    Yields the PEFT model, whose ``save_pretrained`` writes a plain adapter folder. `name` is what the
-    adapter says it belongs to. With `projector` or `vision` image features depend on what is trained: prompts
-    must be encoded with ``keep_pixels``.
+    Yields the PEFT model, whose ``save_pretrained`` writes a plain adapter folder.
+
+    Parameters
+    ----------
+    vlm
+        The model, without an adapter.
+    r, alpha
+        Rank, and the scale alpha / r of what is added.
+    dropout
+        Share of what goes into the adapter that is dropped in training, in [0, 1).
+    layers
+        Which maps of a decoder layer: a key of its family's ``layer_modules``.
+    name
+        The model that the adapter says it belongs to.
+    projector, vision
+        Adapt these parts too. Image features then depend on what is trained: prompts must be encoded with
+        ``keep_pixels``.
+
+    Raises
+    ------
+    SettingsError, InputError
+        As `adapter_targets`, or PEFT wraps other maps than these.
     """
     from peft import LoraConfig, get_peft_model
 

@@ -65,23 +65,23 @@ def merged_lora(
     import torch
     from peft import PeftModel, set_peft_model_state_dict
 
-    found = [read_adapter(folder, vlm) for folder in folders]
-    odd = [adapter for adapter in found if adapter.kind != "LoRA"]
+    adapters = [read_adapter(folder, vlm) for folder in folders]
+    odd = [adapter for adapter in adapters if adapter.kind != "LoRA"]
     if odd:
         raise InputError(f"{odd[0].folder}: a {odd[0].kind} adapter; plain LoRA can be merged")
-    if how != "cat" and len({adapter.r for adapter in found}) > 1:
-        ranks = ", ".join(str(adapter.r) for adapter in found)
+    if how != "cat" and len({adapter.r for adapter in adapters}) > 1:
+        ranks = ", ".join(str(adapter.r) for adapter in adapters)
         raise InputError(f"adapters of ranks {ranks} cannot be merged by {how}; cat takes any")
-    names = [f"part{number}" for number in range(len(found))]
+    names = [f"part{number}" for number in range(len(adapters))]
     with without_foreign_warnings():
-        wrapped = PeftModel(vlm.model, found[0].config, names[0], autocast_adapter_dtype=True)
+        wrapped = PeftModel(vlm.model, adapters[0].config, names[0], autocast_adapter_dtype=True)
     try:
         with without_foreign_warnings(), torch.random.fork_rng():
-            for name, adapter in zip(names, found, strict=True):
+            for name, adapter in zip(names, adapters, strict=True):
                 if name != names[0]:
                     wrapped.add_adapter(name, adapter.config)
                 set_peft_model_state_dict(wrapped, adapter.weights, adapter_name=name)
-            torch.manual_seed(seed)
+            torch.manual_seed(seed)  # dare draws from the global generator, which the fork gives back as it was
             warnings.filterwarnings("ignore", "The density 1.0 is", UserWarning)  # nothing pruned is as asked
             wrapped.base_model.add_weighted_adapter(
                 names, list(weights), _MERGED, combination_type=how, density=density

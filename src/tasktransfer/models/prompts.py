@@ -159,7 +159,7 @@ def _encode(vlm: Vlm, item: Item, way: _Way) -> Prompt:
         turned = [
             (other, _processed(vlm, other, way.frame_seconds)) for other in rotations_of(item) if way.rotations
         ]
-        rest = [_prompt(vlm, other, told, images, features_NDH) for other, told in turned]
+        rest = [_prompt(vlm, other, processed, images, features_NDH) for other, processed in turned]
     except InputError as error:
         raise InputError(f"item {item.id!r}: {error}") from error
     return replace(first, rotated=tuple(rest))
@@ -189,7 +189,19 @@ def _prompt(
 
 
 def answered(vlm: Vlm, prompt: Prompt, item: Item, answer: str) -> Prompt:
-    """The same prompt with another answer to be learned."""
+    """The same prompt with another answer to be learned.
+
+    Parameters
+    ----------
+    vlm
+        The model that it was encoded for.
+    prompt
+        What is asked.
+    item
+        The item that it was made of.
+    answer
+        A letter where the item has options; else an answer as the item's own is written.
+    """
     return replace(prompt, answer=answer, target_ids_A=target_ids(vlm, _conversation(item), _taught(item, answer)))
 
 
@@ -223,11 +235,11 @@ def _processed(vlm: Vlm, item: Item, frame_seconds: float | None) -> Any:
 
 def _image_inputs(vlm: Vlm, inputs: Any) -> dict[str, torch.Tensor]:
     """What the vision tower is given; nothing that the processor returned is dropped unseen."""
-    found = {_AS_IMAGES.get(name, name): value for name, value in inputs.items() if name not in _TEXT_INPUTS}
-    unknown = sorted(set(found) - set(vlm.family.image_inputs))
+    images = {_AS_IMAGES.get(name, name): value for name, value in inputs.items() if name not in _TEXT_INPUTS}
+    unknown = sorted(set(images) - set(vlm.family.image_inputs))
     if unknown:
         raise InputError(f"the processor returned {unknown[0]!r}, which this family's vision tower does not take")
-    return found
+    return images
 
 
 def image_places(vlm: Vlm, ids: torch.Tensor) -> torch.Tensor:

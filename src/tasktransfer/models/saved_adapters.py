@@ -60,21 +60,21 @@ def read_adapter(folder: Path, vlm: Vlm) -> AdapterFile:
     InputError
         It is no LoRA adapter, cannot be read, holds more than low-rank factors, or does not belong to this model.
     """
-    found = read_peft_folder(folder)
-    if found.beside:
-        raise InputError(f"{folder}: holds more than low-rank matrices ({quoted(found.beside)}): not supported")
+    adapter = read_peft_folder(folder)
+    if adapter.beside:
+        raise InputError(f"{folder}: holds more than low-rank matrices ({quoted(adapter.beside)}): not supported")
     modules = dict(vlm.model.named_modules())
-    here = {name: _module_here(folder, name, modules) for name in found.maps}
-    stored = _load(found)
+    here = {name: _module_here(folder, name, modules) for name in adapter.maps}
+    stored = _load(adapter)
     weights: dict[str, torch.Tensor] = {}
-    for (name, part), place in found.tensors.items():
+    for (name, part), place in adapter.tensors.items():
         _check_shape(folder, here[name], modules[here[name]], part, place.shape)
         ending = "" if "vector" in part else ".weight"
         weights[f"base_model.model.{here[name]}.{part}{ending}"] = stored[place.name]
-    config = _peft_config(found, here)
+    config = _peft_config(adapter, here)
     counts = _counts(vlm, here.values())
     base = str(config.base_model_name_or_path or "")
-    return AdapterFile(folder, found.kind, config.r, config.lora_alpha, base, *counts, config, weights)
+    return AdapterFile(folder, adapter.kind, config.r, config.lora_alpha, base, *counts, config, weights)
 
 
 @contextmanager
@@ -82,16 +82,16 @@ def saved_lora(vlm: Vlm, folder: Path) -> Iterator[AdapterFile]:
     """Attach a saved adapter for the time of the block: ours, or the plain PEFT folder of any trainer."""
     from peft import PeftModel, set_peft_model_state_dict
 
-    found = read_adapter(folder, vlm)
+    adapter = read_adapter(folder, vlm)
     with without_foreign_warnings():
-        wrapped = PeftModel(vlm.model, found.config, autocast_adapter_dtype=True)
+        wrapped = PeftModel(vlm.model, adapter.config, autocast_adapter_dtype=True)
     try:
-        require_wrapped(wrapped, found.n)
-        loaded = set_peft_model_state_dict(wrapped, found.weights)
+        require_wrapped(wrapped, adapter.n)
+        loaded = set_peft_model_state_dict(wrapped, adapter.weights)
         if loaded.unexpected_keys:
             raise InputError(f"{folder}: no place was found for {loaded.unexpected_keys[0]}")
         wrapped.eval().requires_grad_(False)
-        yield found
+        yield adapter
     finally:
         unwrap(vlm, wrapped)
 
@@ -109,9 +109,10 @@ def check_adapter(vlm: Vlm, folder: Path) -> AdapterFile:
     from tasktransfer.models.answering import option_likelihoods
     from tasktransfer.models.prompts import encode
 
-    found = read_adapter(folder, vlm)
-    if not any(bool(tensor.any()) for name, tensor in found.weights.items() if ".lora_B" in name):
+    adapter = read_adapter(folder, vlm)
+    if not any(bool(tensor.any()) for name, tensor in adapter.weights.items() if ".lora_B" in name):
         raise InputError(f"{folder}: changes nothing (every B matrix is zero: was it saved before training?)")
+    # with pixels: an adapter of the vision tower acts before the features
     prompts = encode(vlm, [_probe()], keep_pixels=True)
     before = option_likelihoods(vlm, prompts)[0]
     with saved_lora(vlm, folder):
@@ -120,7 +121,7 @@ def check_adapter(vlm: Vlm, folder: Path) -> AdapterFile:
         raise InputError(f"{folder}: the model gives no finite likelihoods with it (broken weights)")
     if np.array_equal(before, after):
         raise InputError(f"{folder}: changes nothing: a question is answered with the same likelihoods")
-    return found
+    return adapter
 
 
 def _probe() -> Any:
@@ -134,15 +135,15 @@ def _probe() -> Any:
     return Item("probe", (Image.fromarray(pixels),), "Which is it?", ("one", "two", "three", "four"), "A")
 
 
-def _load(found: PeftFolder) -> dict[str, torch.Tensor]:
+def _load(adapter: PeftFolder) -> dict[str, torch.Tensor]:
     """The tensors by their names in the file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(found.file)
+        return load_file(adapter.file)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{found.file}: cannot be read ({error})") from error
+        raise InputError(f"{adapter.file}: cannot be read ({error})") from error
 
 
 def _module_here(folder: Path, name: str, modules: Mapping[str, Any]) -> str:
@@ -152,20 +153,20 @@ def _module_here(folder: Path, name: str, modules: Mapping[str, Any]) -> str:
     raise InputError(f"{folder}: belongs to another model: there is no {name} here")
 
 
-def _peft_config(found: PeftFolder, here: Mapping[str, str]) -> Any:
+def _peft_config(adapter: PeftFolder, here: Mapping[str, str]) -> Any:
     """PEFT's config with this model's module names, each map by itself: patterns of the trainer's names go."""
     from peft import PeftConfig
 
     try:
         with warnings.catch_warnings():  # settings of a newer peft, all of them without effect here
             warnings.filterwarnings("ignore", "Unexpected keyword arguments", UserWarning)
-            config = PeftConfig.from_pretrained(str(found.folder))
+            config = PeftConfig.from_pretrained(str(adapter.folder))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{found.folder}: its config cannot be read ({error})") from error
+        raise InputError(f"{adapter.folder}: its config cannot be read ({error})") from error
     config.target_modules = set(here.values())
-    ranks = {here[name]: found.rank(name) for name in here}
+    ranks = {here[name]: adapter.rank(name) for name in here}
     config.rank_pattern = {re.escape(name): rank for name, rank in ranks.items() if rank != config.r}
-    alphas = {here[name]: found.alpha(name) for name in here}
+    alphas = {here[name]: adapter.alpha(name) for name in here}
     config.alpha_pattern = {re.escape(name): alpha for name, alpha in alphas.items() if alpha != config.lora_alpha}
     config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
     config.init_lora_weights, config.inference_mode = True, True

@@ -87,7 +87,7 @@ def cached_weights(name: str, revision: str | None = None) -> Path | None:
     except (LocalEntryNotFoundError, HFValidationError):
         return None
     index = folder / "model.safetensors.index.json"
-    if index.is_file():
+    if index.is_file():  # a download that was cut off leaves a folder with some of its shards
         shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         return folder if all((folder / shard).is_file() for shard in shards) else None
     return folder if any(folder.glob("*.safetensors")) else None
@@ -108,8 +108,8 @@ def locate_weights(name: str, revision: str | None = None) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=[*_DECISIVE, "*.json"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        told = str(error).strip().splitlines()[0]
-        raise InputError(f"model {name!r} is no folder, and could not be had from the Hub ({told})") from error
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"model {name!r} is no folder, and could not be had from the Hub ({reason})") from error
 
 
 def weights_digest(folder: Path) -> str:
@@ -163,38 +163,38 @@ def load_model(
     import transformers
     from safetensors import SafetensorError
 
-    # where it is installed it tells of kernels that are missing, also when nothing is in 4 bits
+    # where it is installed it warns of kernels that are missing, also when nothing is in 4 bits
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    found = family_of(folder, family)
-    _check_settings(folder, found, dtype, pixels)
-    loader = getattr(transformers, found.model_class)
+    architecture = family_of(folder, family)
+    _check_settings(folder, architecture, dtype, pixels)
+    loader = getattr(transformers, architecture.model_class)
     transformers.utils.logging.disable_progress_bar()
     try:
-        model, told = loader.from_pretrained(
+        model, info = loader.from_pretrained(
             folder,
             attn_implementation=attention,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
-            **_placing(found, dtype, device, quantised),
+            **_placing(architecture, dtype, device, quantised),
         )
-        processor = found.load_processor(folder)
+        processor = architecture.load_processor(folder)
     except TaskTransferError:
         raise
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
-    missing = sorted(told["missing_keys"])
+    missing = sorted(info["missing_keys"])  # which transformers fills at random, with a warning
     if missing:
         raise InputError(f"{folder}: {len(missing)} weights are missing, such as {missing[0]}")
-    if pixels is not None and found.limit_pixels is not None:
-        found.limit_pixels(processor, model.config, pixels)
+    if pixels is not None and architecture.limit_pixels is not None:
+        architecture.limit_pixels(processor, model.config, pixels)
     model.requires_grad_(False)
     if not quantised:
         model = model.to(device)
     for module in model.modules() if quantised else ():
         if hasattr(module, "support_avx512bf16_for_cpu"):  # packed for inference, weights pass no gradient on
             module.support_avx512bf16_for_cpu = False
-    return Vlm(model.eval(), processor, found, quantised)
+    return Vlm(model.eval(), processor, architecture, quantised)
 
 
 def _check_settings(folder: Path, family: Family, dtype: str, pixels: Pixels | None) -> None:

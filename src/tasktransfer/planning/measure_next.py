@@ -10,8 +10,8 @@ once are looked at, since the first alone may decide nothing. t is where the fal
 model stands now, t_m that of two one-sided tests (`tasktransfer.analysis.uncertainty`), with the cell's degrees of
 freedom, which grow as its seeds do.
 
-The gain is taken as it was estimated, which makes the expectation high for cells that look best by luck. Where
-seeds tell nothing yet (one seed) their variance is assumed to be that of the items. More items of a target are
+The gain is taken as it was estimated, which makes the expectation high for cells that look best by luck. With one
+seed the variance of seeds is not known yet and is assumed to be that of the items. More items of a target are
 asked of every model anew: a sample of another size is another sample to `run`.
 
 Ranking: the questions are instead, of each target, whether its best source is better than each other that is not
@@ -171,7 +171,13 @@ def open_questions(
     margin: float = EQUIVALENCE_MARGIN,
     confidence: float = 0.95,
 ) -> list[str]:
-    """What is undecided, by name; parameters as of `propose`."""
+    """What is undecided, by name.
+
+    Parameters
+    ----------
+    transfers, items, decide, margin, confidence
+        As in `propose`.
+    """
     return _open(transfers, decide, items, margin, 1 - confidence).name
 
 
@@ -189,9 +195,9 @@ def _open(
 
 def _threshold(finetunes: pd.DataFrame, level: float) -> float:
     """p-value up to which a model's cell counts as decided: the largest that is a discovery, or Bonferroni's."""
-    found = finetunes.loc[finetunes["q_value"] < level, "p_value"]
+    discovered = finetunes.loc[finetunes["q_value"] < level, "p_value"]
     least = level / max(int(finetunes["p_value"].notna().sum()), 1)
-    return max(float(found.max()) if len(found) else 0.0, least)
+    return max(float(discovered.max()) if len(discovered) else 0.0, least)
 
 
 def _questions(
@@ -228,7 +234,7 @@ def _cell(row: Mapping[str, float | str]) -> _Cell:
     n_seeds = float(row["n_seeds"])
     if n_seeds < 2 or np.isnan(of_seeds):
         of_seeds = of_items
-    df = float(row["df"]) if row["df"] == row["df"] else np.inf
+    df = float(row["df"]) if row["df"] == row["df"] else np.inf  # NaN: not known
     return _Cell(str(row["source"]), str(row["target"]), float(row["gain"]), of_seeds, of_items, n_seeds, df)
 
 
@@ -262,8 +268,8 @@ class _Spender:
             up, down = ((sign * self.gain - least * error) / moves for sign in (1, -1))
             inside = self.margin - one_sided * error
             within = stats.norm.cdf((inside - self.gain) / moves) - stats.norm.cdf((-inside - self.gain) / moves)
-            found = stats.norm.cdf(up) + stats.norm.cdf(down) + np.where(inside > 0, within, 0.0)
-        return np.asarray(np.where(moves > 1e-12, np.clip(np.nan_to_num(found), 0, 1), 0.0))
+            decided = stats.norm.cdf(up) + stats.norm.cdf(down) + np.where(inside > 0, within, 0.0)
+        return np.asarray(np.where(moves > 1e-12, np.clip(np.nan_to_num(decided), 0, 1), 0.0))
 
     def example(self, gained: np.ndarray) -> str:
         """The questions that gain most."""
@@ -276,13 +282,13 @@ def _buy_seeds(spender: _Spender, sources: Sequence[str], budget: int, cells_per
     now, spent, rows = spender.decided({}, {}), 0, []
     while True:
         affordable = min(_MOST_SEEDS, (budget - spent) // cells_per_seed)
-        found = [
+        steps = [  # by decisions a seed, of equal ones by the fewest seeds
             (float((after - now).sum()) / more, -more, source, after)
             for source in sources
             for more in range(1, affordable + 1)
             for after in (spender.decided(bought | {source: bought.get(source, 0) + more}, {}),)
         ]
-        best = max(found, key=lambda one: one[:2], default=None)
+        best = max(steps, key=lambda one: one[:2], default=None)
         if best is None or float((best[3] - now).sum()) < _LEAST:
             break
         _, minus, source, after = best
@@ -310,14 +316,14 @@ def _buy_items(
         return {target: count / n_items[target] for target, count in counts.items()}
 
     while True:
-        found = []
+        steps = []
         for target, count in n_items.items():
             for size in _sizes(count, available.get(target)):
                 cost = (size - asked.get(target, 0)) * models_asked
                 if size > asked.get(target, 0) and spent + cost <= budget:
                     after = spender.decided({}, larger(asked | {target: size}))
-                    found.append((float((after - now).sum()) / cost, -size, target, cost, after))
-        best = max(found, key=lambda one: one[:2], default=None)
+                    steps.append((float((after - now).sum()) / cost, -size, target, cost, after))
+        best = max(steps, key=lambda one: one[:2], default=None)
         if best is None or float((best[4] - now).sum()) < _LEAST:
             break
         _, minus, target, cost, after = best
@@ -341,7 +347,7 @@ def _refuse_too_little(
         raise NothingToAskError(
             "every target is asked all the items it has; seeds can decide more: --next 12cells"
         )
-    least, target = min((found[0] * models_asked, target) for target, found in sizes.items() if found)
+    least, target = min((larger[0] * models_asked, target) for target, larger in sizes.items() if larger)
     if least > budget:
         raise InputError(
             f"a budget of {budget} items buys nothing: the cheapest step takes {least} items, "

@@ -95,6 +95,15 @@ def extended_study(study: Study, more_seeds: Mapping[str, int], more_items: Mapp
     """Add so many seeds of each source, and ask so many items of each target altogether.
 
     New seeds of a source are the whole numbers after its own highest.
+
+    Parameters
+    ----------
+    study
+        The study as it was run; it is left as it is.
+    more_seeds
+        How many more, by source.
+    more_items
+        How many altogether, by target.
     """
     seeds = dict(study.more_seeds)
     for source, count in more_seeds.items():
@@ -133,5 +142,5 @@ def _silent_sources(out: Path, labels: set[str]) -> tuple[list[str], list[str]]:
     checks = RunFolder(out).checks()
     own = checks[(checks["kind"] == "finetune") & checks["model"].isin(labels)]
     flags = {str(source): set(rows["flag"]) for source, rows in own.groupby("source", sort=False)}
-    silent = [source for source, found in flags.items() if found == {"loss did not fall"}]
-    return silent, [source for source, found in flags.items() if "" not in found and source not in silent]
+    silent = [source for source, own_flags in flags.items() if own_flags == {"loss did not fall"}]
+    return silent, [source for source, own_flags in flags.items() if "" not in own_flags and source not in silent]

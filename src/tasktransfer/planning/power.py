@@ -145,12 +145,12 @@ def achieved_power(
 def _achieved(group: CellGroup, prior: VariancePrior, alpha: float, power: float) -> pd.DataFrame:
     change = group.after_CSK - group.before_CSK
     n_seeds, n_items = change.shape[1:]
-    found = crossed_mean(mean_squares(change, group.clusters_K), "source", prior)
-    ends = stats.t.ppf(1 - alpha / 2, found.df) + stats.t.ppf(power, found.df)
+    mean = crossed_mean(mean_squares(change, group.clusters_K), "source", prior)
+    ends = stats.t.ppf(1 - alpha / 2, mean.df) + stats.t.ppf(power, mean.df)
     return pd.DataFrame(group.cells, columns=["model", "kind", "source", "target"]).assign(
         n_items=n_items,
         n_seeds=n_seeds,
         discordance=(change != 0).mean(axis=(1, 2)),
         seed_sd=change.mean(axis=2).std(axis=1, ddof=1) if n_seeds > 1 else np.nan,
-        smallest_gain=ends * np.sqrt(found.variance),
+        smallest_gain=ends * np.sqrt(mean.variance),
     )

@@ -50,11 +50,11 @@ def study_lines(accuracies: Accuracies, *, cells: int) -> Iterator[str]:
     """What a finished study could see, as medians over its cells off the diagonal, by model."""
     if accuracies.items is None:
         raise InputError("item-level predictions are needed to tell what a study could see; this input has none")
-    found = achieved_power(accuracies.items, cells=cells)
-    found = found[(found["kind"] == "finetune") & (found["source"] != found["target"])]
-    for model, rows in found.groupby("model", sort=False):
+    table = achieved_power(accuracies.items, cells=cells)
+    table = table[(table["kind"] == "finetune") & (table["source"] != table["target"])]
+    for model, rows in table.groupby("model", sort=False):
         middle = rows[["n_items", "n_seeds", "discordance", "seed_sd", "smallest_gain"]].median()
-        spread = (
+        spread = (  # NaN with one seed
             "" if middle["seed_sd"] != middle["seed_sd"] else f", seed SD {middle['seed_sd'] * 100:.1f} points"
         )
         yield (

@@ -1,10 +1,10 @@
-"""Which estimate of transfer to trust: estimates held against a matrix that was measured.
+"""Which estimate of transfer to trust: estimates compared with a matrix that was measured.
 
 Cells are held out, by themselves (``cells``) or whole rows of them, as of sources never trained (``sources``),
 over many random masks. A completion fits the rest; an estimate that needs no cell is read at the held-out ones.
 All are compared on the same held-out cells, those that every estimate is made for, with the baselines, which each
 must beat: target mean, source mean and their sum. What asks test items is to be asked others than those that the
-matrix it is held against was measured on (`tasktransfer.predict.halves`).
+matrix it is compared with was measured on (`tasktransfer.predict.halves`).
 
 ================ ===========================================================================================
 column           over the held-out cells; mean over masks
@@ -22,7 +22,7 @@ cost             share of the operations of the whole grid: sources with a measu
 wins             share of the masks in which its rank correlation is above that of all three baselines
 ================ ===========================================================================================
 
-A correlation with a constant counts as 0: nothing is told apart. Masks overlap, so that `wins` says how it was
+A correlation with a constant counts as 0: it orders nothing. Masks overlap, so that `wins` says how it was
 with this grid and not how it would be with others.
 """
 
@@ -60,7 +60,7 @@ _PERMUTATIONS = 999
 
 
 class Estimate(NamedTuple):
-    """What something foretells, cell by cell; nothing measured goes into it."""
+    """What something predicts, cell by cell; nothing measured goes into it."""
 
     values: pd.DataFrame
     cost: float = np.nan  # share of the grid
@@ -79,7 +79,7 @@ class GridCost(NamedTuple):
         return sum(self.training.values()) + sum(sum(asked.values()) for asked in self.asking.values())
 
     def share(self, measured: pd.DataFrame) -> float:
-        """Share that some cells cost; the diagonal, which tells whether training worked, comes with its row."""
+        """Share that some cells cost; the diagonal, which shows whether training worked, comes with its row."""
         rows = [source for source in measured.index if measured.loc[source].any()]
         spent = sum(self.training.get(source, 0.0) for source in rows)
         spent += sum(
@@ -102,7 +102,7 @@ def compare_estimates(
     repeats: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Hold estimates and completions against a measured matrix.
+    """Compare estimates and completions with a measured matrix.
 
     Parameters
     ----------
@@ -113,10 +113,10 @@ def compare_estimates(
     noise
         Standard errors of the measured PGF; NaN where not known.
     seen
-        What completions and lines through measured cells see of it: the matrix as other items tell it. By default
+        What completions and lines through measured cells see of it: the matrix as other items show it. By default
         the very values that all are judged by, which flatters whatever reads them.
     cost
-        Of the grid; without it the cost of completions is not told.
+        Of the grid; without it the cost of completions is not reported.
     side
         Names of estimates that completions take as side information.
     shares
@@ -141,7 +141,7 @@ def compare_estimates(
     if common.sum() < 2 * FEWEST:
         raise InputError(f"only {common.sum()} measured cells have every estimate ({', '.join(estimates)})")
     judge = Judge(measured, noise, off)
-    told = [
+    unmasked = [
         {
             "holes": "all",
             "measured": 0.0,
@@ -151,7 +151,7 @@ def compare_estimates(
         }
         for name, estimate in estimates.items()
     ]
-    parts = [pd.DataFrame(told)] if told else []
+    parts = [pd.DataFrame(unmasked)] if unmasked else []
     information = {name: estimates[name].values for name in side}
     for number, (holes, share) in enumerate((holes, share) for holes in HOLES for share in shares):
         rows = []
@@ -297,8 +297,10 @@ def interaction_p_value(judged: Sequence[tuple[pd.DataFrame, Estimate]], *, seed
     Parameters
     ----------
     judged
-        Measured matrices, each with the estimate held against it: one, or both halves of the items, whose sources
+        Measured matrices, each with the estimate compared with it: one, or both halves of the items, whose sources
         are then permuted together.
+    seed
+        Of the permutations, from 0.
     """
     off = ~np.eye(len(judged[0][0]), dtype=bool)
     here = off.copy()
@@ -321,14 +323,15 @@ def interaction_p_value(judged: Sequence[tuple[pd.DataFrame, Estimate]], *, seed
         mixed_DR = random.permuted(np.tile(rows, (_PERMUTATIONS, 1)), axis=1)
         for left_NN, truth_NN in ranks:
             drawn_D += truth_NN[mixed_DR, column] @ left_NN[rows, column]
-    found = sum(float((left_NN * truth_NN).sum()) for left_NN, truth_NN in ranks)
-    return float((1 + (drawn_D >= found - 1e-9).sum()) / (1 + _PERMUTATIONS))
+    observed = sum(float((left_NN * truth_NN).sum()) for left_NN, truth_NN in ranks)
+    # the order as it is counts as one of the permutations, so that p is never 0
+    return float((1 + (drawn_D >= observed - 1e-9).sum()) / (1 + _PERMUTATIONS))
 
 
 def sentences(table: pd.DataFrame, p_values: Mapping[str, float]) -> list[str]:
     """What to trust and what not, in words."""
     masked = table[table["holes"].isin(HOLES) & ~table["estimate"].isin([*BASELINES, "random"])]
-    told = []
+    lines = []
     for (holes, share), rows in masked.groupby(["holes", "measured"], sort=False):
         sure = rows[rows["wins"] >= _SURE].sort_values("spearman", ascending=False)
         rest = rows[~(rows["wins"] >= _SURE)]
@@ -336,16 +339,16 @@ def sentences(table: pd.DataFrame, p_values: Mapping[str, float]) -> list[str]:
         best = base.sort_values("spearman").iloc[-1]
         what = f"{share:.0%} of the {'cells' if holes == 'cells' else 'sources'} measured"
         trusted = ", ".join(f"{row.estimate} ({row.spearman:+.2f})" for row in sure.itertuples()) or "nothing"
-        told.append(
+        lines.append(
             f"With {what}, {trusted} ranks held-out cells better than target mean, source mean and their sum "
             f"(best of them {best['estimate']}, {best['spearman']:+.2f}) in {_SURE:.0%} of the masks or more"
             + (f"; these do not: {', '.join(rest['estimate'])}." if len(rest) else ".")
         )
     for name, p_value in p_values.items():
         row = table[(table["holes"] == "all") & (table["estimate"] == name)].iloc[0]
-        verb = "tells pairs apart" if p_value < 0.05 else "is not shown to tell pairs apart"
-        told.append(
+        verb = "distinguishes pairs" if p_value < 0.05 else "is not shown to tell pairs apart"
+        lines.append(
             f"Without any measured cell, {name} {verb} beyond effects of source and target: rank correlation of "
             f"the interactions {row['spearman_interaction']:+.2f}, p = {p_value:.2g}."
         )
-    return told
+    return lines

@@ -1,4 +1,4 @@
-"""Estimates of transfer, each by what it tells of held-out cells. Ours."""
+"""Estimates of transfer, each by its marks on held-out cells. Ours."""
 
 from __future__ import annotations
 

@@ -54,13 +54,37 @@ def _accuracies(items: pd.DataFrame) -> Accuracies:
 
 
 def matrix_like(transfers: pd.DataFrame, model: str, like: pd.DataFrame, *, value: str = "pgf") -> pd.DataFrame:
-    """A column of the transfers of one model, rows and columns as those of another matrix."""
+    """A column of the transfers of one model, rows and columns as those of another matrix.
+
+    Parameters
+    ----------
+    transfers
+        Table of `tasktransfer.transfers_table`, with the column `value`.
+    model
+        One of its models.
+    like
+        Matrix whose rows (sources) and columns (targets) are taken; what it alone has is NaN.
+    value
+        Column to take.
+    """
     square = matrix(transfers, model, value=value)
     return square.reindex(index=like.index, columns=like.columns)
 
 
 def of_seeds(pgf: pd.DataFrame, model: str, seeds: Sequence[str], like: pd.DataFrame) -> pd.DataFrame:
-    """Mean PGF of some seeds of one model, rows and columns as those of another matrix."""
+    """Mean PGF of some seeds of one model, rows and columns as those of another matrix.
+
+    Parameters
+    ----------
+    pgf
+        Table of `tasktransfer.pgf_table`.
+    model
+        One of its models.
+    seeds
+        Seeds to average over.
+    like
+        Matrix whose rows (sources) and columns (targets) are taken; what it alone has is NaN.
+    """
     rows = pgf[(pgf["model"] == model) & (pgf["kind"] == "finetune") & pgf["seed"].isin(seeds)]
     square = rows.pivot_table("pgf", "source", "target")
     return square.reindex(index=like.index, columns=like.columns)

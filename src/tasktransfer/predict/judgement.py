@@ -1,4 +1,4 @@
-"""Estimates of transfer held against the measured matrix: gathered, judged, written."""
+"""Estimates of transfer compared with the measured matrix: gathered, judged, written."""
 
 from __future__ import annotations
 
@@ -74,10 +74,30 @@ def measure_prediction(
     repeats: int = 20,
     seed: int = 0,
 ) -> Prediction:
-    """Judge everything that foretells the matrix of one model; see `tasktransfer.predict.comparison`.
+    """Judge everything that predicts the matrix of one model; see `tasktransfer.predict.comparison`.
 
-    What asks test items is asked one half of them and held against the matrix of the other half, where answers to
+    What asks test items is asked one half of them and compared with the matrix of the other half, where answers to
     items are known.
+
+    Parameters
+    ----------
+    analysis
+        Result of `tasktransfer.analyze`.
+    model
+        One of its models.
+    known
+        Gradients, early steps and costs.
+    shares
+        Shares of the cells, and of the sources, taken as measured, in (0, 1).
+    repeats
+        Random masks of each share.
+    seed
+        Of masks and permutations, from 0.
+
+    Raises
+    ------
+    InputError, SettingsError
+        The matrix is too small to judge by, or a share is too small for it.
     """
     measured = analysis.matrix(model)
     everything = _estimates(analysis, measured, known)
@@ -102,12 +122,12 @@ def measure_prediction(
         for name in everything
     }
     table["p_interaction"] = table["estimate"].map(p_values).where(table["holes"] == "all")
-    told = [note, *sentences(table, p_values)]
-    return Prediction(model, table, _cells(measured, everything), _self_transfer(judged), told)
+    lines = [note, *sentences(table, p_values)]
+    return Prediction(model, table, _cells(measured, everything), _self_transfer(judged), lines)
 
 
 class _Judged(NamedTuple):
-    """Estimates held against one matrix."""
+    """Estimates compared with one matrix."""
 
     truth: pd.DataFrame
     estimates: dict[str, Estimate]
@@ -115,32 +135,32 @@ class _Judged(NamedTuple):
 
 
 def _judge(truth: Grid, asked: Grid, model: str, like: pd.DataFrame, known: Known, **how: Any) -> _Judged:
-    """Hold what some items tell, or none, against what others do."""
+    """Compare what some items say, or none, with what others say."""
     measured, seen = (matrix_like(grid.transfers, model, like) for grid in (truth, asked))
     estimates = _estimates(asked, like, known)
     side = [name for name in estimates if name not in known.early]
     table = compare_estimates(
         measured, estimates, noise=_noise(truth, model, like), seen=seen, cost=known.cost, side=side, **how
     )  # fmt: skip
-    told = like.notna()
+    common = like.notna()
     for estimate in estimates.values():
-        told &= estimate.values.notna()
-    again = _again(truth, asked, model, like.where(told))
+        common &= estimate.values.notna()
+    again = _again(truth, asked, model, like.where(common))
     return _Judged(measured, estimates, table if again is None else pd.concat([table, again], ignore_index=True))
 
 
 def _estimates(asked: Grid, like: pd.DataFrame, known: Known) -> dict[str, Estimate]:
     """Gradients, which ask no test item, and what stopped early, by the items it is asked."""
-    found = {}
+    estimates = {}
     for column, (name, on_scale) in GRADIENTS.items() if known.gradients is not None else ():
         assert known.gradients is not None
         values = known.gradients.pivot(index="source", columns="target", values=column)
         if not values.isna().all(axis=None):
             cost = known.gradient_costs[column == "linear"]
-            found[name] = Estimate(values.reindex(index=like.index, columns=like.columns), cost, on_scale)
+            estimates[name] = Estimate(values.reindex(index=like.index, columns=like.columns), cost, on_scale)
     for name, (label, cost) in known.early.items():
-        found[name] = Estimate(matrix_like(asked.transfers, label, like), cost)
-    return found
+        estimates[name] = Estimate(matrix_like(asked.transfers, label, like), cost)
+    return estimates
 
 
 def _noise(truth: Grid, model: str, like: pd.DataFrame) -> pd.DataFrame:
@@ -151,20 +171,20 @@ def _noise(truth: Grid, model: str, like: pd.DataFrame) -> pd.DataFrame:
 
 
 def _again(truth: Grid, asked: Grid, model: str, like: pd.DataFrame) -> pd.DataFrame | None:
-    """One half of the seeds held against the other, in the known cells: what measuring a second time reaches."""
+    """One half of the seeds compared with the other, in the known cells: what measuring a second time reaches."""
     rows = truth.pgf[(truth.pgf["model"] == model) & (truth.pgf["kind"] == "finetune")]
     seeds = sorted(set(rows["seed"]))
     if len(seeds) < 2:
         return None
-    told = []
+    tables = []
     for own, other in ((seeds[::2], seeds[1::2]), (seeds[1::2], seeds[::2])):
         measured = of_seeds(truth.pgf, model, own, like).where(like.notna())
         again = Estimate(of_seeds(asked.pgf, model, other, like), len(other) / len(seeds))
         try:
-            told.append(compare_estimates(measured, {AGAIN: again}, noise=measured * np.nan, shares=()))
+            tables.append(compare_estimates(measured, {AGAIN: again}, noise=measured * np.nan, shares=()))
         except InputError:
             return None
-    return _averaged(told)
+    return _averaged(tables)
 
 
 def _averaged(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -181,16 +201,16 @@ def _cells(measured: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.Data
 
 def _self_transfer(judged: Sequence[_Judged]) -> pd.DataFrame:
     """Rank correlation with the diagonal."""
-    found = []
+    records = []
     for one in judged:
         own = pd.DataFrame({name: np.diag(estimate.values) for name, estimate in one.estimates.items()})
         own = own.assign(pgf=np.diag(one.truth))
         for name in one.estimates:
             pairs = own[[name, "pgf"]].dropna()
             varies = len(pairs) > 1 and (pairs.nunique() > 1).all()
-            found.append((name, len(pairs), pairs[name].corr(pairs["pgf"], "spearman") if varies else np.nan))
+            records.append((name, len(pairs), pairs[name].corr(pairs["pgf"], "spearman") if varies else np.nan))
     columns = ["estimate", "n_tasks", "spearman"]
-    rows = pd.DataFrame(found, columns=columns).groupby("estimate", sort=False, as_index=False)
+    rows = pd.DataFrame(records, columns=columns).groupby("estimate", sort=False, as_index=False)
     return rows.agg({"n_tasks": "min", "spearman": "mean"})
 
 
@@ -199,7 +219,7 @@ def save_prediction(found: Prediction, out: Path) -> None:
     from tasktransfer.drawing.style import save_figure
     from tasktransfer.predict.figure import draw_prediction
 
-    told = {
+    payload = {
         "model": found.model,
         "sentences": found.sentences,
         "estimates": found.table.to_dict("records"),
@@ -208,5 +228,5 @@ def save_prediction(found: Prediction, out: Path) -> None:
     with output_folder(out) as made:
         write_csv(found.table.assign(model=found.model), made / "prediction.csv")
         write_csv(found.cells.assign(model=found.model), made / "prediction_cells.csv")
-        write_json(made / "prediction.json", told)
+        write_json(made / "prediction.json", payload)
         save_figure(draw_prediction(found.table), made / "prediction")

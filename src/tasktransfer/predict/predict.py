@@ -85,13 +85,13 @@ def predict_runs(
     table, passes, notes = _gradients(plans, out, gradients, seed=seed)
     yield from notes
     known = _known(plans, chosen, table, passes, [name for name in analysis.models if name != chosen])
-    found = measure_prediction(analysis, chosen, known, shares=allowed, repeats=repeats, seed=seed)
-    save_prediction(found, out)
-    yield from found.sentences
+    prediction = measure_prediction(analysis, chosen, known, shares=allowed, repeats=repeats, seed=seed)
+    save_prediction(prediction, out)
+    yield from prediction.sentences
 
 
 def _refuse_transfers(runs: Sequence[str]) -> None:
-    """Means over seeds are no measurements: which of our tables are, is told."""
+    """Refuse tables of means over seeds, which are no measurements; the message names those that are."""
     for path in (split_name(run)[1] for run in runs):
         if path.is_file() and holds_transfers(path):
             instead = f"here {path.parent}" if (path.parent / "accuracies.csv").is_file() else "accuracies.csv"
@@ -115,11 +115,11 @@ def _gradients(
     from tasktransfer.study.train.gradients import estimate_transfer
 
     with _folder_kept_if_filled(out):
-        found = estimate_transfer(*plans[0], n_items=asked.n_items, draws=asked.draws, seed=seed)
-    costs = {f"{label}|{kind}": value for (label, kind), value in found.passes.items()}
-    write_text(out / "gradients.csv", found.table.to_csv(index=False, lineterminator="\n"))
+        estimates = estimate_transfer(*plans[0], n_items=asked.n_items, draws=asked.draws, seed=seed)
+    costs = {f"{label}|{kind}": value for (label, kind), value in estimates.passes.items()}
+    write_text(out / "gradients.csv", estimates.table.to_csv(index=False, lineterminator="\n"))
     write_json(out / "gradients.json", costs)
-    return found.table, costs, found.notes
+    return estimates.table, costs, estimates.notes
 
 
 def _shares(measured: pd.DataFrame, given: Sequence[float] | None) -> list[float]:
@@ -181,11 +181,11 @@ def _stopped_early(plans: Sequence[Plan], model: str) -> dict[str, float]:
     whole = cells.get(model)
     if whole is None or whole.optimisation is None:
         return {}
-    found = {}
+    shares = {}
     for label, cell in cells.items():
         assert cell.optimisation is not None
         same = cell.model == whole.model and cell.method == whole.method
         uncut = cell.optimisation.model_copy(update={"stop": whole.optimisation.stop})
         if same and uncut == whole.optimisation and cell.optimisation.stop < whole.optimisation.stop:
-            found[label] = cell.optimisation.stop / whole.optimisation.stop
-    return found
+            shares[label] = cell.optimisation.stop / whole.optimisation.stop
+    return shares

@@ -41,18 +41,18 @@ def grid_passes(plan: Plan, store: Store) -> dict[str, GridPasses]:
             prompts = encode(loading.vlm(model), drawn)
         return sum(prompt.n_tokens + len(prompt.target_ids_A) for prompt in prompts) / len(prompts)
 
-    found: dict[str, GridPasses] = {}
+    grids: dict[str, GridPasses] = {}
     for cell in plan.cells:
         if cell.kind != "finetune":
             continue
-        training, asking = found.setdefault(cell.label, ({}, {}))
+        training, asking = grids.setdefault(cell.label, ({}, {}))
         spent = _training(cell, tokens(cell.model, cell.training[0])) if cell.training else 0.0
         training[cell.source] = training.get(cell.source, 0.0) + spent
         asked = asking.setdefault(cell.source, {})
         for shard in cell.shards:
             passes = shard.n_items * tokens(cell.model, shard.items)
             asked[shard.items.task] = asked.get(shard.items.task, 0.0) + passes
-    return found
+    return grids
 
 
 def _training(cell: Cell, tokens: float) -> float:

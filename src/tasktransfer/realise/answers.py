@@ -72,13 +72,13 @@ def answers_of(items: pd.DataFrame) -> dict[tuple[str, str], Answers]:
     items
         Scores by item: the ``items`` of `tasktransfer.read_accuracies`.
     """
-    found = {}
+    answers = {}
     for block in targets_of_items(items):
         runs_of = paired_runs(block)
         for group, prior in groups_with_prior(block):
             for number, cell in enumerate(group.cells):
                 if cell.kind == "mixture":
-                    found[cell.source, block.target] = Answers(
+                    answers[cell.source, block.target] = Answers(
                         tuple(block.runs[run][3] for run, _ in runs_of[cell]),
                         np.flatnonzero(group.answered),
                         group.after_CSK[number],
@@ -86,7 +86,7 @@ def answers_of(items: pd.DataFrame) -> dict[tuple[str, str], Answers]:
                         group.clusters_K,
                         prior,
                     )
-    return found
+    return answers
 
 
 def gain_of(of: Answers, confidence: float) -> Value:
@@ -97,7 +97,22 @@ def gain_of(of: Answers, confidence: float) -> Value:
 
 
 def pgf_of(of: Answers, gain: Value, confidence: float) -> Value:
-    """On the scale of the grid's; where no interval is defined there, that of the gain over the observed gap."""
+    """On the scale of the grid's; where no interval is defined there, that of the gain over the observed gap.
+
+    Parameters
+    ----------
+    of
+        One mixture's answers to one target.
+    gain
+        Of `gain_of`, at the same level.
+    confidence
+        Level of the interval, in (0, 1).
+
+    Returns
+    -------
+    Value
+        Not known where the baseline leaves less than one wrong item.
+    """
     gap = float(1 - of.before_SK.mean())
     if gap * of.before_SK.shape[1] < 1 - 1e-9:
         return UNKNOWN
@@ -117,8 +132,20 @@ def pgf_of(of: Answers, gain: Value, confidence: float) -> Value:
 def difference_of(own: Answers, rivals: Sequence[Answers], confidence: float) -> Value:
     """Accuracy that one mixture has more than others on average, over the seeds and items that all of them have.
 
-    Not known without a common seed and item. One common item, or one common seed where some have more, gives no
-    interval: it would leave out what items, or seeds, do.
+    Parameters
+    ----------
+    own
+        Answers of the mixture to the target.
+    rivals
+        Answers of the others to the same target, at least one.
+    confidence
+        Level of the interval, in (0, 1).
+
+    Returns
+    -------
+    Value
+        Not known without a common seed and item. One common item, or one common seed where some have more, gives
+        no interval: it would leave out what items, or seeds, do.
     """
     if all(rival is own for rival in rivals):
         return Value(0.0, 0.0, 0.0)
@@ -146,6 +173,7 @@ def mean_gain(tasks: Sequence[Answers], confidence: float) -> Value:
     parts = []  # variance and degrees of freedom
     for of in tasks:
         squares = mean_squares(of.change[None], of.clusters_K)
+        # of the items alone: seeds are shared by the tasks, and their variance is added once, below
         variance = float(crossed_mean(squares, "adapters").of_items[0]) / len(tasks) ** 2
         parts.append((variance, squares.n_units - 1.0))
     n_seeds = len(tasks[0].seeds)
@@ -153,6 +181,7 @@ def mean_gain(tasks: Sequence[Answers], confidence: float) -> Value:
         by_seed = np.mean([of.change.mean(axis=1) for of in tasks], axis=0)
         parts.append((float(by_seed.var(ddof=1)) / n_seeds, n_seeds - 1.0))
     whole = sum(variance for variance, _ in parts)
+    # Satterthwaite's degrees of freedom: whole^2 / squared
     squared = sum(variance**2 / df for variance, df in parts)
     if squared <= 0:
         return Value(mean, np.nan, np.nan)

@@ -105,10 +105,15 @@ def _questions(request: Request, trial: Trial) -> Iterator[tuple[str, str, Reque
                 yield name + (WITHOUT if trial.target_data == "both" else ""), method, without
 
 
-def _choice(target: str, name: str, found: Recommendation) -> Choice:
-    expected = found.expected[found.expected["task"] != ""][["task", "pgf", "low", "high"]]
+def _choice(target: str, name: str, recommendation: Recommendation) -> Choice:
+    expected = recommendation.expected[recommendation.expected["task"] != ""][["task", "pgf", "low", "high"]]
     return Choice(
-        target, name, mixture_name(found.items), dict(found.items), expected.reset_index(drop=True), found.helps
+        target,
+        name,
+        mixture_name(recommendation.items),
+        dict(recommendation.items),
+        expected.reset_index(drop=True),
+        recommendation.helps,
     )
 
 
@@ -118,10 +123,10 @@ def mixture_name(items: Mapping[str, int]) -> str:
     >>> mixture_name({"depth": 3, "jigsaw": 5})
     'jigsaw 5 + depth 3 (20f5f077)'
     """
-    told = sorted(items.items(), key=lambda part: (-part[1], part[0]))
+    parts = sorted(items.items(), key=lambda part: (-part[1], part[0]))
     digest = hashlib.sha256(repr(sorted(items.items())).encode()).hexdigest()[:8]
-    shown = " + ".join(f"{task[:24].strip()} {count}" for task, count in told[:2])
-    more = f" + {len(told) - 2} more" if len(told) > 2 else ""
+    shown = " + ".join(f"{task[:24].strip()} {count}" for task, count in parts[:2])
+    more = f" + {len(parts) - 2} more" if len(parts) > 2 else ""
     return f"{shown}{more} ({digest})".replace("=", "-")
 
 

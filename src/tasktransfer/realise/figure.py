@@ -46,8 +46,8 @@ def draw_realised(realised: pd.DataFrame, baselines: tuple[str, ...] = ()) -> Fi
             continue
         of_target = realised[realised["target"] == targets[place]].set_index("method").reindex(methods)
         _draw_panel(axes, of_target, baselines)
-        told = f"{look.task_label(targets[place])}\nbaseline {of_target['baseline'].max():.0%}"
-        look.panel_title(axes, place, len(targets), told)
+        title = f"{look.task_label(targets[place])}\nbaseline {of_target['baseline'].max():.0%}"
+        look.panel_title(axes, place, len(targets), title)
         axes.set_yticks(range(len(methods)), methods if place % columns == 0 else [])
         axes.set_xlabel("gain, accuracy points", labelpad=1)
     look.bottom_legend(figure, _legend())
@@ -61,8 +61,8 @@ def _draw_panel(axes: Axes, of_target: pd.DataFrame, baselines: tuple[str, ...])
     axes.axvline(0, color=look.INK, linewidth=0.5)
     if not np.isnan(direct):
         axes.axvline(100 * direct, color=look.FAINT, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
-    predicted, *foretold = (gap * of_target[name].to_numpy(dtype=float) for name in _PREDICTED)
-    axes.hlines(rows + 0.2, *foretold, color=look.FAINT, linewidth=0.7)
+    predicted, *ends = (gap * of_target[name].to_numpy(dtype=float) for name in _PREDICTED)
+    axes.hlines(rows + 0.2, *ends, color=look.FAINT, linewidth=0.7)
     axes.plot(
         predicted, rows + 0.2, linestyle="", marker="D", markersize=3, markerfacecolor="white",
         markeredgecolor=look.FAINT, markeredgewidth=0.8,
@@ -73,7 +73,7 @@ def _draw_panel(axes: Axes, of_target: pd.DataFrame, baselines: tuple[str, ...])
         colours = [_CHOSEN] * len(rows)
     axes.hlines(rows - 0.12, low, high, color=colours, linewidth=1.3)
     axes.scatter(gain, rows - 0.12, s=14, color=colours, zorder=3, linewidths=0)
-    _set_range(axes, np.concatenate([gain, low, high]), np.concatenate([predicted, *foretold]))
+    _set_range(axes, np.concatenate([gain, low, high]), np.concatenate([predicted, *ends]))
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.tick_params(axis="y", length=0)
     width = axes.bbox.width / axes.figure.dpi  # inches

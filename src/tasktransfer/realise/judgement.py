@@ -1,4 +1,4 @@
-"""What was recommended, held against what came of it.
+"""Results of recommendations, compared with what was predicted and with simpler choices.
 
     gain            accuracy of the trained mixture less the baseline, on the judging half of the items
     over direct     accuracy it has more than the mixture of the target's own data, paired by seed and item
@@ -39,7 +39,7 @@ from tasktransfer.realise.regret import regret_table
 
 __all__ = ["Judgement", "Outcome", "judge"]
 
-COMPARED = ("direct", "random", "uniform")  # every mixture is held against these of the same target
+COMPARED = ("direct", "random", "uniform")  # every mixture is compared with these of the same target
 
 
 class Judgement(NamedTuple):
@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
 
 
 class _Judge(NamedTuple):
-    """What every choice is held against."""
+    """What every choice is judged by."""
 
     choices: Sequence[Choice]
     answers: Mapping[tuple[str, str], Answers]
@@ -80,7 +80,7 @@ def judge(
     protect: str | Collection[str] = (),
     confidence: float = 0.95,
 ) -> Judgement:
-    """Hold choices against the answers of the mixtures that were trained.
+    """Judge choices by the answers of the mixtures that were trained.
 
     Parameters
     ----------
@@ -91,6 +91,8 @@ def judge(
         Of `make_choices`; one whose mixture was not trained is left out.
     protect
         Tasks that were not to be harmed, or ``all``; they get a mean of their own.
+    confidence
+        Level of the intervals, in (0, 1).
 
     Raises
     ------

@@ -7,7 +7,7 @@
     DIR/realise/trained/      the mixtures, trained with seeds that the grid has not used, on all targets
     DIR/realise/merged/       the same mixtures as merges of the grid's adapters
     DIR/realise/judging/      everybody's answers to the other half
-    DIR/realise/              tables, figure and report of what came out
+    DIR/realise/              tables, figure and report of the results
 
 Each part is a study of its own in a folder of its own, so a killed run goes on where it was by the same call. What
 parts share (encoded items, the untouched model's answers, the grid's adapters) is linked, not made again.
@@ -164,8 +164,8 @@ def _refuse_several(study: Study) -> None:
 
 def _there(study: Study, supplies: Mapping[str, Supply]) -> dict[str, int]:
     """Items that sources hold, of those that are here and have an end."""
-    found = {source: supplies[source].available("train") for source in study.sources if source in supplies}
-    return {source: count for source, count in found.items() if count is not None}
+    counts = {source: supplies[source].available("train") for source in study.sources if source in supplies}
+    return {source: count for source, count in counts.items() if count is not None}
 
 
 def _names(answers: pa.Table) -> pd.DataFrame:
@@ -234,7 +234,7 @@ def _refuse_none_trained(
         first = next(iter(failed.values()), "not finished")
         raise InputError(
             f"none of the {len(mixtures)} recommended mixtures was trained, so there is nothing to judge; the "
-            f"first failed with: {first}. `tasktransfer status {folder}` tells more; the same command tries again"
+            f"first failed with: {first}. `tasktransfer status {folder}` shows more; the same command tries again"
         )
 
 
@@ -248,7 +248,7 @@ def _link_finished(source: Store, destination: Store, cells: Sequence[str]) -> N
         with suppress(FileExistsError):
             try:
                 os.link(path, place)
-            except FileExistsError:
+            except FileExistsError:  # another process was first; it is an OSError too, and nothing to copy
                 raise
             except OSError:  # another file system, or one without links
                 shutil.copy2(path, place)
@@ -258,5 +258,5 @@ def _finished_files(root: Path, cells: Sequence[str]) -> Iterator[Path]:
     """Encoded items and whole cells; a cell's record after what it speaks of."""
     yield from sorted((root / "items").rglob("*.safetensors"))
     for key in cells:
-        found = [path for path in (root / "cells" / key).rglob("*") if path.is_file()]
-        yield from sorted(found, key=lambda path: (path.suffix == ".json", path))
+        files = [path for path in (root / "cells" / key).rglob("*") if path.is_file()]
+        yield from sorted(files, key=lambda path: (path.suffix == ".json", path))

@@ -71,11 +71,11 @@ def _best(of_target: pd.DataFrame, gains: pd.Series) -> str:
 def _regrets(mixtures: pd.DataFrame) -> dict[str, float]:
     predicted = mixtures["predicted"].round(_DIGITS).fillna(-np.inf).to_numpy(dtype=float)
     gains = mixtures["gain"].to_numpy(dtype=float).round(_DIGITS)
-    found = {}
+    regrets = {}
     for k in (1, 3):
         missed = len(gains) > k
-        found[f"regret_at_{k}"] = float(gains.max() - expected_best(predicted, gains, k)) if missed else np.nan
+        regrets[f"regret_at_{k}"] = float(gains.max() - expected_best(predicted, gains, k)) if missed else np.nan
     known = np.isfinite(predicted)
     several = known.sum() > 2 and np.ptp(predicted[known]) > 0 and np.ptp(gains[known]) > 0
     rank = float(stats.spearmanr(predicted[known], gains[known]).statistic) if several else np.nan
-    return {**found, "spearman": rank}
+    return {**regrets, "spearman": rank}

@@ -1,4 +1,4 @@
-"""Write what came of recommendations to a folder, all of it or none of it."""
+"""Write the results of recommendations to a folder, all of it or none of it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path, run:
         Result of `tasktransfer.realise.realise.realise`.
     analysis
         Of the grid, for the rest of the report.
+    folder
+        Folder to write to.
     run
-        What the grid's folder tells.
+        What the grid's folder says beside accuracies.
 
     Returns
     -------
@@ -46,14 +48,14 @@ def save_realised(outcome: Outcome, analysis: Analysis, folder: str | Path, run:
         save_figure(figure, made / "figures" / "realised")
         section = realised_section(outcome, svg_of(figure, "realised", "Gain of each method on each target"))
         (made / "report.html").write_text(render_report(analysis, [section], run=run), encoding="utf-8")
-        told = {
+        summary = {
             "findings": realised_lines(outcome),
             "notes": outcome.notes,
             "failed": outcome.failed,
             "confidence": outcome.confidence,
             "versions": versions(),
         }
-        write_json(made / MARKER, told)
+        write_json(made / MARKER, summary)
     return Path(folder) / "report.html"
 
 

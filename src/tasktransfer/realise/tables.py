@@ -1,4 +1,4 @@
-"""What came of recommendations as tables of text for the report."""
+"""Results of recommendations as tables of text for the report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _method_table(outcome: Outcome) -> dict[str, Any]:
 
 
 def _counts(row: Any, name: str) -> str:
-    """On how many targets surely better and worse, of those where it could be told."""
+    """On how many targets surely better and worse, of those where a difference is known."""
     better, worse, n = (getattr(row, f"{what}_{name}") for what in ("better_than", "worse_than", "n_over"))
     return f"{better} / {worse} of {n}" if n else "–"
 
@@ -125,7 +125,19 @@ def _merge_tables(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def named_estimate(row: Any, name: str, *, digits: int = 1, scale: float = 1.0) -> str:
-    """A value of a row with its interval."""
+    """A value of a row with its interval.
+
+    Parameters
+    ----------
+    row
+        With the attributes NAME, NAME_low and NAME_high.
+    name
+        Of the value.
+    digits
+        After the point.
+    scale
+        What the value is multiplied by; 100 makes accuracy points of a fraction.
+    """
     mean, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
     return estimate(mean, low, high, digits, scale=scale)
 

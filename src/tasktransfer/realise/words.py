@@ -21,7 +21,7 @@ from tasktransfer.report.page.page import Section, render_template
 
 __all__ = ["headlines", "realised_finding", "realised_lines", "realised_section", "realised_words"]
 
-_WIDE = 0.05  # half an interval of a difference that tells little, in accuracy
+_WIDE = 0.05  # half an interval of a difference that says little, in accuracy
 _GROUPS = 6  # of methods that chose alike
 _LISTED = 4  # methods
 _AGAINST = ("direct", "random")
@@ -47,7 +47,7 @@ def realised_words(outcome: Outcome) -> dict[str, Any]:
 
 
 def realised_lines(outcome: Outcome) -> list[str]:
-    """What came out, method by method; wins and losses alike."""
+    """Results, method by method; wins and losses alike."""
     realised, elsewhere, targets, methods = outcome.judgement
     lines = headlines(outcome)
     lines += [_against(row) for row in methods.itertuples() if row.method != "direct"]
@@ -71,23 +71,23 @@ def realised_lines(outcome: Outcome) -> list[str]:
 
 def _against(row: Any) -> str:
     """One method against direct finetuning and random mixtures."""
-    told = f"{row.method}: gains {points(row.gain)} on average over {_targets(row.n_targets)}"
+    text = f"{row.method}: gains {points(row.gain)} on average over {_targets(row.n_targets)}"
     if row.n_pgf:
         predicted, realised = (signed(value) for value in (row.predicted, row.pgf))
-        told += f" (predicted PGF {predicted}, realised {realised})"
+        text += f" (predicted PGF {predicted}, realised {realised})"
     for name in ("direct", "random"):
         over = getattr(row, f"over_{name}")
         if np.isnan(over) or row.method.startswith(name):
             continue
         better, worse, n = (getattr(row, f"{what}_{name}") for what in ("better_than", "worse_than", "n_over"))
-        told += f"; {points(over, sign=True)} against {name}, surely better on {better}, worse on {worse} of {n}"
-    told += "."
+        text += f"; {points(over, sign=True)} against {name}, surely better on {better}, worse on {worse} of {n}"
+    text += "."
     if not np.isnan(row.elsewhere):
-        told += f" Tasks that it was not trained on: {points(row.elsewhere, sign=True)} on average."
+        text += f" Tasks that it was not trained on: {points(row.elsewhere, sign=True)} on average."
     if not np.isnan(row.protected):
-        told += f" Protected tasks {points(row.protected, sign=True)}"
-        told += f", the others {points(row.unprotected, sign=True)}." if not np.isnan(row.unprotected) else "."
-    return told
+        text += f" Protected tasks {points(row.protected, sign=True)}"
+        text += f", the others {points(row.unprotected, sign=True)}." if not np.isnan(row.unprotected) else "."
+    return text
 
 
 def _held(distinct: pd.DataFrame, level: str, pair: str) -> str:
@@ -128,7 +128,7 @@ def _share(truths: pd.Series) -> str:
 def realised_finding(outcome: Outcome) -> Finding:
     """The headlines as the first finding of the page."""
     nothing, won, alike = _nothing(outcome), _won(outcome), _alike(outcome.judgement.realised)
-    title, text = "What came of the recommendations", ""
+    title, text = "Results of the recommendations", ""
     if nothing[0]:
         title, text = nothing[0], f"{nothing[1]}. "
     best = outcome.judgement.methods.sort_values("gain", ascending=False, kind="stable").iloc[0]
@@ -149,13 +149,13 @@ def headlines(outcome: Outcome) -> list[str]:
 
 
 def _compared(outcome: Outcome, name: str) -> pd.DataFrame:
-    """Methods that were held against direct or random, these two themselves aside."""
+    """Methods that were compared with direct or random, these two themselves aside."""
     methods = outcome.judgement.methods
     return methods[~methods["method"].str.startswith(_AGAINST) & (methods[f"n_over_{name}"] > 0)]
 
 
 def _won(outcome: Outcome) -> list[str]:
-    told = []
+    lines = []
     for name in _AGAINST:
         won = _compared(outcome, name)
         won = won[won[f"better_than_{name}"] > 0]
@@ -166,8 +166,8 @@ def _won(outcome: Outcome) -> list[str]:
         ]
         if listed:
             more = f"; and {len(won) - _LISTED} more methods" if len(won) > _LISTED else ""
-            told.append(f"Surely better than {name}: {'; '.join(listed)}{more}.")
-    return told
+            lines.append(f"Surely better than {name}: {'; '.join(listed)}{more}.")
+    return lines
 
 
 def _nothing(outcome: Outcome) -> tuple[str, str]:
@@ -183,7 +183,7 @@ def _nothing(outcome: Outcome) -> tuple[str, str]:
     rows = realised[~realised["method"].str.startswith(_AGAINST)]
     halves = [(rows[f"over_{name}_high"] - rows[f"over_{name}_low"]).to_numpy(dtype=float) / 2 for name in names]
     widths = np.concatenate(halves)
-    widths = widths[widths > 0]  # a mixture that is itself what it is held against differs by nothing
+    widths = widths[widths > 0]  # a mixture that is itself what it is compared with differs by nothing
     low, high = int(realised["n_items"].min()), int(realised["n_items"].max())
     targets = realised["target"].nunique()
     limits = f"{low if low == high else f'{low} to {high}'} items, {targets} target{'' if targets == 1 else 's'}"
@@ -203,7 +203,7 @@ def _alike(realised: pd.DataFrame) -> list[str]:
     for (target, _), rows in realised.groupby(["target", "mixture"], sort=False):
         if len(rows) > 1 and not rows["method"].str.startswith("random").all():
             where.setdefault(tuple(dict.fromkeys(rows["method"])), []).append(str(target))
-    told = []
+    lines = []
     for methods, targets in sorted(where.items(), key=lambda group: -len(group[1]))[:_GROUPS]:
         comma = ";" if any(", " in method for method in methods) else ","  # "mixture, other data" has its own
         names = f"{f'{comma} '.join(methods[:-1])}{';' if comma == ';' else ''} and {methods[-1]}"
@@ -213,9 +213,9 @@ def _alike(realised: pd.DataFrame) -> list[str]:
             place = f"on all {n_targets} targets"
         else:
             place = f"on {list_labels(targets, 6) if len(targets) > 1 else label_of(targets[0])}"
-        told.append(f"{names} are the same mixture {place}.")
+        lines.append(f"{names} are the same mixture {place}.")
     if len(where) > _GROUPS:
-        told.append(
+        lines.append(
             f"{len(where) - _GROUPS} more groups of methods are one mixture on some target; see the tables."
         )
-    return told
+    return lines

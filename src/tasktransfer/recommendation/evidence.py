@@ -77,11 +77,11 @@ class Evidence:
     def flagged_runs(self) -> dict[tuple[str, str], dict[str, int]]:
         """By source and target the checks that flag single runs of the cell, with how many."""
         rows = self.diagnostics[self.diagnostics["scope"] == "run"]
-        found: dict[tuple[str, str], dict[str, int]] = {}
+        counts: dict[tuple[str, str], dict[str, int]] = {}
         for source, target, check in rows[["source", "target", "check"]].itertuples(index=False, name=None):
-            of_cell = found.setdefault((source, target), {})
+            of_cell = counts.setdefault((source, target), {})
             of_cell[check] = of_cell.get(check, 0) + 1
-        return found
+        return counts
 
     def drawn(self, sources: Sequence[str], targets: Sequence[str]) -> np.ndarray:
         """Draws of some sources on some targets, in that order, float64."""
@@ -254,6 +254,7 @@ def _draw(
         resampled = _arranged(_resampled(cells, study, seed), sources, targets)
         errors = errors_of_draws(even_scale(resampled))
         drawn = _plausible(observed, resampled, own, sources, targets, seed)
+    # a normal draw may lie above what every item right gives
     drawn = np.minimum(drawn, _highest(cells, sources, targets), out=drawn)
     holes = np.isnan(observed)
     notes = []
@@ -307,6 +308,7 @@ def _plausible(
     off = np.where(own, np.nan, observed)[by_name[1][0], by_name[2][0]]
     plausible = np.empty_like(drawn)
     plausible[by_name] = plausible_matrices(off, np.where(own, np.float32(np.nan), drawn)[by_name], seed=seed)
+    # a draw whose items leave no gap has no PGF there
     selves = np.where(np.isnan(drawn), observed.astype(np.float32), drawn)
     return np.where(own, selves, plausible)
 

@@ -20,7 +20,7 @@ largest        the source that holds most items, alone
 =============  ================================================================================================
 
 Of several targets the weighted mean counts. No share exceeds what a source holds; what it cannot give the other
-chosen ones give in proportion, and where they cannot either, that is an error. The paper does not tell how it
+chosen ones give in proportion, and where they cannot either, that is an error. The paper does not say how it
 mixed; equal shares are ours. Of sources that are alike the first by name is taken: the order of rows in a table
 decides nothing.
 
@@ -131,8 +131,9 @@ def uniform(evidence: Evidence, request: Request) -> np.ndarray:  # noqa: ARG001
 
 def random(evidence: Evidence, request: Request) -> np.ndarray:  # noqa: ARG001
     """k sources drawn by the seed and the names of the targets, alike: not the same ones for every target."""
-    told = hashlib.sha256(repr(sorted(request.targets)).encode()).digest()
-    drawn = np.random.default_rng([request.settings.seed, *told]).permutation(_by_name(request))
+    # Python's own hash of a text differs from process to process
+    digest = hashlib.sha256(repr(sorted(request.targets)).encode()).digest()
+    drawn = np.random.default_rng([request.settings.seed, *digest]).permutation(_by_name(request))
     return within_caps(_alike(drawn[: request.settings.k], request), request, "random")
 
 
@@ -168,6 +169,15 @@ def find_method(name: str) -> Method:
 def within_caps(shares: np.ndarray, request: Request, method: str) -> np.ndarray:
     """Shares scaled to sum 1, none above what its source holds.
 
+    Parameters
+    ----------
+    shares
+        From 0, of any sum above 0, shape S.
+    request
+        As resolved: its budget, and what its sources hold.
+    method
+        Name for the message.
+
     Raises
     ------
     InputError
@@ -178,6 +188,7 @@ def within_caps(shares: np.ndarray, request: Request, method: str) -> np.ndarray
     _refuse_too_few(chosen, request, method)
     shares = shares / shares.sum()
     full = np.zeros(len(shares), dtype=bool)
+    # what a full source cannot give goes to the others, which may be full then: at most one round a source
     while (over := (shares > most + 1e-12) & ~full).any():
         full |= over
         shares = np.where(full, most, shares)

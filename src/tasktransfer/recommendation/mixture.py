@@ -14,7 +14,7 @@ a, b    caution and harm weight
 ======  =======================================================================================================
 
 Means and deviations are over the draws. That effects add up in proportion to the shares is an assumption: nothing
-measured on single sources can tell how they work together. Under it alone one would always train on the single
+measured on single sources can show how they work together. Under it alone one would always train on the single
 best source; what spreads the mixture is that the best is not known: sources whose errors are their own insure each
 other, as in a portfolio [1]_, exactly as far as the draws are uncertain. An SD and a mean of hinges are convex, so
 what is found is the maximum over all mixtures.
@@ -110,6 +110,7 @@ def best_mixture(
     harm_NS = np.moveaxis(harm_DSP, 2, 1).reshape(-1, harm_DSP.shape[1])
     aim = _Aim(gain_DS.mean(axis=0), covariance, harm_NS, len(harm_DSP), caution, harm_weight)
     order = np.argsort(aim.alone(), kind="stable")
+    # the sources of the first round must be able to hold the whole budget, or no mixture of them is allowed
     enough = int(np.searchsorted(np.cumsum(most[order]), 1 - 1e-12)) + 1
     here = order[: max(_AT_ONCE, enough)]
     w = np.zeros(len(most))
@@ -130,7 +131,7 @@ def _solve(aim: _Aim, most: np.ndarray) -> np.ndarray:
     greedy = _in_order(aim.alone(), most)
     even = _in_order(np.zeros(len(most)), np.minimum(most, np.maximum(1 / len(most), most / most.sum())))
     starts = [greedy, 0.5 * greedy + 0.5 * even]
-    found = [greedy]
+    solutions = [greedy]  # allowed whatever becomes of the solver, which may end outside the constraints
     for start in starts:
         solution = optimize.minimize(
             aim.value,
@@ -143,8 +144,8 @@ def _solve(aim: _Aim, most: np.ndarray) -> np.ndarray:
         )
         shares = np.clip(solution.x, 0, most)
         if abs(shares.sum() - 1) < 1e-6:
-            found.append(shares)
-    return min(found, key=lambda w: aim.value(w)[0])
+            solutions.append(shares)
+    return min(solutions, key=lambda w: aim.value(w)[0])
 
 
 def _in_order(cost: np.ndarray, most: np.ndarray) -> np.ndarray:

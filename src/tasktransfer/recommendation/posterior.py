@@ -8,7 +8,7 @@ forty or more sources allow and a dozen would not. A cell's deviation given leve
 normals, drawn as one normal of the same mean and variance. What is open about level and source is drawn once a
 column and once a row, and moves a cell as far as the cell leans on them; `shared` is drawn once a column.
 
-`se_items`, `se_shared` and `se_seeds` of the transfers tell the errors.
+`se_items`, `se_shared` and `se_seeds` of the transfers give the errors.
 
 References
 ----------
@@ -29,11 +29,19 @@ __all__ = ["errors_of_cells", "posterior_draws"]
 _WIDTHS = np.array([0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])
 _STEPS = 10  # of EM
 _DRAWS = 200
-_LEAST_ERROR = 1e-4
+_LEAST_ERROR = 1e-4  # of PGF: an error of 0 would leave the width 0 without any variance to divide by
 
 
 def errors_of_cells(cells: pd.DataFrame, sources: list[str], targets: list[str]) -> Errors:
-    """Errors of the finetune rows of one model's transfers, on the scale of PGF; 0 where none is known."""
+    """Errors of the finetune rows of one model's transfers, on the scale of PGF; next to 0 where none is known.
+
+    Parameters
+    ----------
+    cells
+        Finetune rows of `tasktransfer.transfers_table`, of one model; each source and target once.
+    sources, targets
+        Names in the order of the rows and columns of the result, shapes S and T.
+    """
     row = pd.Index(sources).get_indexer(cells["source"])
     column = pd.Index(targets).get_indexer(cells["target"])
     scale = cells["gap"].fillna(1.0).to_numpy(dtype=float)  # PGF only: errors are on its scale
@@ -41,7 +49,7 @@ def errors_of_cells(cells: pd.DataFrame, sources: list[str], targets: list[str])
         np.nan_to_num(cells[name].to_numpy(dtype=float) / scale) ** 2
         for name in ("se_items", "se_shared", "se_seeds")
     )
-    of_column = np.minimum(of_column, of_items)
+    of_column = np.minimum(of_column, of_items)  # two estimates: a cell's own part must not fall below 0
     own_ST, of_column_ST = (np.full((len(sources), len(targets)), np.nan) for _ in range(2))
     own_ST[row, column], of_column_ST[row, column] = of_items - of_column + of_seeds, of_column
     off = np.array(sources, dtype=object)[:, None] != np.array(targets, dtype=object)
@@ -60,12 +68,14 @@ def posterior_draws(pgf_ST: np.ndarray, errors: Errors, own_ST: np.ndarray, *, s
         Of `errors_of_cells`.
     own_ST
         Which cells are a task's effect on itself.
+    seed
+        Of the draws, from 0.
     """
     off = ~np.isnan(pgf_ST) & ~own_ST
-    found = _posterior(np.where(off, pgf_ST, 0.0), off, errors.own_ST**2)
-    mean_ST = np.where(own_ST, pgf_ST, found.mean_ST)
-    sd_ST = np.where(own_ST, errors.own_ST, found.sd_ST)
-    leans_ST = np.where(own_ST, 0.0, found.leans_ST).astype(np.float32)
+    posterior = _posterior(np.where(off, pgf_ST, 0.0), off, errors.own_ST**2)
+    mean_ST = np.where(own_ST, pgf_ST, posterior.mean_ST)
+    sd_ST = np.where(own_ST, errors.own_ST, posterior.sd_ST)
+    leans_ST = np.where(own_ST, 0.0, posterior.leans_ST).astype(np.float32)
     mean_ST[np.isnan(pgf_ST)] = np.nan
     random = np.random.default_rng(seed)
     drawn = random.standard_normal((_DRAWS, *pgf_ST.shape), dtype=np.float32)
@@ -73,8 +83,8 @@ def posterior_draws(pgf_ST: np.ndarray, errors: Errors, own_ST: np.ndarray, *, s
     drawn += mean_ST.astype(np.float32)
     n_sources, n_targets = pgf_ST.shape
     for sd, shape in (
-        (found.level_sd_T, (_DRAWS, 1, n_targets)),
-        (found.source_sd_S[:, None], (_DRAWS, n_sources, 1)),
+        (posterior.level_sd_T, (_DRAWS, 1, n_targets)),
+        (posterior.source_sd_S[:, None], (_DRAWS, n_sources, 1)),
     ):
         drawn += leans_ST * (sd.astype(np.float32) * random.standard_normal(shape, dtype=np.float32))
     shared_T = errors.shared_T.astype(np.float32)
@@ -127,6 +137,7 @@ def _posterior(y_ST: np.ndarray, here: np.ndarray, error_ST: np.ndarray) -> _Pos
 
 def _trust(left_ST: np.ndarray, weight_G: np.ndarray, total_GST: np.ndarray) -> np.ndarray:
     """Probability of each width, cell by cell."""
+    # far beyond every width all densities are 0 in floating point: the tiny term keeps the sum above 0
     trust_GST = weight_G[:, None, None] * np.exp(-0.5 * left_ST**2 / total_GST) / np.sqrt(total_GST) + 1e-300
     return np.asarray(trust_GST / trust_GST.sum(axis=0))
 

@@ -134,7 +134,22 @@ def recommend(
 
 
 def answer(evidence: Evidence, request: Request, method: str = "mixture") -> Recommendation:
-    """What one method answers to a request; see `recommend`."""
+    """What one method answers to a request; see `recommend`.
+
+    Parameters
+    ----------
+    evidence
+        Of `tasktransfer.gather_evidence`.
+    request
+        Resolved against the evidence here.
+    method
+        A key of `tasktransfer.recommendation.methods.METHODS`.
+
+    Raises
+    ------
+    InputError, SettingsError
+        As in `recommend`.
+    """
     request = request.resolved(evidence)
     items = _whole_items(find_method(method)(evidence, request), request)
     counts = {source: int(n) for source, n in zip(request.sources, items, strict=True) if n}
@@ -174,7 +189,7 @@ def study_fragment(recommendations: Iterable[Recommendation]) -> str:
 def _whole_items(shares: np.ndarray, request: Request) -> np.ndarray:
     """Whole items that add up to the budget: largest remainders, none above its cap."""
     exact = shares * request.budget
-    items = np.floor(exact + 1e-9)
+    items = np.floor(exact + 1e-9)  # a whole number may come out of the product a rounding below itself
     order = np.lexsort((request.sources, (items - exact).round(9)))  # of equal remainders the first by name
     order = order[(items < request.held)[order] & (shares > 0)[order]]
     lacking = int(request.budget - items.sum())
@@ -220,7 +235,7 @@ def _evidence_rows(evidence: Evidence, request: Request, items: np.ndarray, p_va
     here = measured[measured["target"].isin(request.targets)]
     cells = {(cell["source"], cell["target"]): cell for cell in here.to_dict("records")}
     q_helps = false_discovery_rate(p_value_S)
-    order = np.lexsort([-mean_ST @ request.weights, -items])
+    order = np.lexsort([-mean_ST @ request.weights, -items])  # the last key counts first
     rows = []
     for s in order:
         for t, target in enumerate(request.targets):

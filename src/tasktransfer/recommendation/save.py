@@ -20,7 +20,7 @@ __all__ = ["FRAGMENT", "recommendation_lines", "save_recommendation"]
 
 FRAGMENT = "mixture.yaml"
 _NEXT_BEST = 5
-_TASKS = 20  # told, before the smallest effects are counted only
+_TASKS = 20  # shown; of more, the smallest effects are only counted
 
 
 def recommendation_lines(recommendation: Recommendation) -> Iterator[str]:
@@ -56,8 +56,8 @@ def recommendation_lines(recommendation: Recommendation) -> Iterator[str]:
 
 
 def _notable(expected: pd.DataFrame) -> pd.DataFrame:
-    """Targets, protected tasks and the others, largest effects first; of very many tasks none that may well lose
-    goes, but the smallest effects do.
+    """Targets, protected tasks and the others, largest effects first; of very many tasks the smallest effects are
+    left out, unless a loss is probable.
     """
     tasks = expected[expected["task"] != ""]
     others = tasks[tasks["role"] == "other"]
@@ -97,11 +97,11 @@ def save_recommendation(recommendation: Recommendation, folder: str | Path) -> P
         (made / "figures").mkdir()
         save_figure(draw_recommendation(recommendation), made / "figures" / "recommendation")
         write_csv(recommendation_numbers(recommendation), made / "figures" / "recommendation.csv")
-        write_json(made / "recommendation.json", _told(recommendation))
+        write_json(made / "recommendation.json", _payload(recommendation))
     return Path(folder) / FRAGMENT
 
 
-def _told(recommendation: Recommendation) -> dict[str, object]:
+def _payload(recommendation: Recommendation) -> dict[str, object]:
     """Everything a program would ask, as plain values."""
     plain = ("method", "model", "targets", "budget", "items", "helps", "p_value", "p_gain", "sentence", "cautions")
     return {

@@ -45,6 +45,8 @@ def any_source_helps(
 
     Parameters
     ----------
+    evidence, request
+        As in `source_p_values`; the request is resolved.
     p_value_S
         Of `source_p_values`.
     among
@@ -56,10 +58,11 @@ def any_source_helps(
     load_ST = (evidence.errors.load[_places(evidence, request)] * _parts(evidence, request))[tested]
     own_S = np.sqrt(1 - (load_ST**2).sum(axis=1))
     highest = float(stats.norm.isf(max(p_value_S[tested].min(), 1e-300)))
+    # mean over the shared errors c_t, at points of low discrepancy: the same for every call
     points = stats.qmc.Sobol(load_ST.shape[1], seed=0).random(_POINTS)
     shared_NT = stats.norm.ppf(points.clip(1e-12, 1 - 1e-12))
     below_N = special.log_ndtr((highest - shared_NT @ load_ST.T) / own_S).sum(axis=1)
-    return float(-np.expm1(below_N).mean())
+    return float(-np.expm1(below_N).mean())  # 1 - P(all below), without cancellation where it is small
 
 
 def _places(evidence: Evidence, request: Request) -> tuple[np.ndarray, ...]:

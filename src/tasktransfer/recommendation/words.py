@@ -13,7 +13,7 @@ from tasktransfer.recommendation.significance import any_source_helps
 
 __all__ = ["PROBABLE", "cautions_of", "sentence_of", "weakened"]
 
-PROBABLE = 0.9  # probability of a loss that is told
+PROBABLE = 0.9  # probability from which a loss is reported
 _UNLIKELY = 0.1
 _NAMED = 4  # tasks and sources, before the rest is counted
 
@@ -25,19 +25,31 @@ def sentence_of(
     helps: bool | None,
     p_value: float,
 ) -> str:
-    """What to train on and what to expect, or that nothing is known to help."""
+    """What to train on and what to expect, or that nothing is known to help.
+
+    Parameters
+    ----------
+    request
+        As resolved against the evidence.
+    items
+        Items by source, of those that are chosen; their sum is the budget.
+    expected
+        Of `tasktransfer.recommendation.recommend.Recommendation`: first the row of the weighted targets.
+    helps, p_value
+        Result of the test whether any source helps; None and NaN where no error is known.
+    """
     target = _targets(request)
     parts = [f"{n} {'item' if n == 1 else 'items'} of {source}" for source, n in
              sorted(items.items(), key=lambda item: -item[1])]  # fmt: skip
     train = _listed(parts)
     gain = expected.iloc[0]
-    told = _effect(gain, target, request.confidence)
+    effect = _effect(gain, target, request.confidence)
     if helps is False:
         return (
             f"No evidence that any source helps {target} (p = {p_value:.2f}, {len(request.sources)} sources). "
-            f"{train} would be a guess: {told}."
+            f"{train} would be a guess: {effect}."
         )
-    return f"Train on {train}: {told}{_harm(request, expected)}."
+    return f"Train on {train}: {effect}{_harm(request, expected)}."
 
 
 def _effect(row: pd.Series, target: str, confidence: float) -> str:
@@ -47,10 +59,10 @@ def _effect(row: pd.Series, target: str, confidence: float) -> str:
     between = f"({confidence:.0%} interval {row['low']:+.2f} to {row['high']:+.2f})"
     if np.isnan(row["low"]):
         between = "(no error is known)"
-    told = f"it is expected to {does} {abs(row['pgf']):.0%} of the gap of {target} {between}"
+    sentence = f"it is expected to {does} {abs(row['pgf']):.0%} of the gap of {target} {between}"
     if row["low"] <= 0 < row["pgf"]:
-        told += ", which may also be nothing"
-    return told
+        sentence += ", which may also be nothing"
+    return sentence
 
 
 def _harm(request: Request, expected: pd.DataFrame) -> str:
@@ -58,9 +70,9 @@ def _harm(request: Request, expected: pd.DataFrame) -> str:
     tasks = expected.iloc[1:]
     lost = tasks[(tasks["role"] != "target") & (tasks["p_harm"] >= PROBABLE)].sort_values("pgf")
     protected = tasks[tasks["role"] == "protected"].sort_values("p_harm", ascending=False)
-    told = _of_protected(protected) if request.protect else ""
+    of_protected = _of_protected(protected) if request.protect else ""
     others = lost[lost["role"] == "other"]
-    return told + ("" if others.empty else _losses("", others))
+    return of_protected + ("" if others.empty else _losses("", others))
 
 
 def _of_protected(protected: pd.DataFrame) -> str:
@@ -94,11 +106,21 @@ def _listed(names: list[str]) -> str:
 
 
 def weakened(evidence: Evidence, source: str, target: str, flags: str) -> str:
-    """What weakens one cell: its flags, and runs that answered one letter throughout; joined by ``; ``."""
-    told = [flag for flag in flags.split(";") if flag]
+    """What weakens one cell: its flags, and the checks that flag its runs; joined by ``; ``.
+
+    Parameters
+    ----------
+    evidence
+        Its `flagged_runs` are read.
+    source, target
+        Names of the cell.
+    flags
+        Of the cell, as in `tasktransfer.transfers_table`: joined by ``;``, empty for none.
+    """
+    reasons = [flag for flag in flags.split(";") if flag]
     for check, n_runs in evidence.flagged_runs.get((source, target), {}).items():
-        told.append(f"{check} ({n_runs} {'run' if n_runs == 1 else 'runs'})")
-    return "; ".join(told)
+        reasons.append(f"{check} ({n_runs} {'run' if n_runs == 1 else 'runs'})")
+    return "; ".join(reasons)
 
 
 def _of_the_budget(evidence: Evidence, request: Request, items: Mapping[str, int]) -> Iterator[str]:
@@ -126,7 +148,19 @@ def _of_the_budget(evidence: Evidence, request: Request, items: Mapping[str, int
 def cautions_of(
     evidence: Evidence, request: Request, items: Mapping[str, int], p_value_S: np.ndarray
 ) -> tuple[str, ...]:
-    """What the draws lack, and what weakens the columns of the targets and the protected tasks."""
+    """What the draws lack, and what weakens the columns of the targets and the protected tasks.
+
+    Parameters
+    ----------
+    evidence
+        What the request was resolved against.
+    request
+        As resolved.
+    items
+        Items by source, of those that are chosen.
+    p_value_S
+        Of `tasktransfer.recommendation.significance.source_p_values`, shape S.
+    """
     cautions = list(evidence.notes)
     if evidence.accuracies is None and request.confidence != (level := evidence.settings.confidence):
         cautions.append(

@@ -19,7 +19,7 @@ __all__ = ["comparison_lines", "save_comparison"]
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
-    """Tell a comparison in sentences, one paragraph per pair of models."""
+    """A comparison in sentences, one paragraph per pair of models."""
     for pair in comparison.agreement.to_dict("records"):
         shown = {name: number(value, ".2f") for name, value in pair.items() if isinstance(value, float)}
         names = f"A {printable(pair['model_a'])} against B {printable(pair['model_b'])}"
@@ -54,6 +54,7 @@ def save_comparison(comparison: Comparison, folder: Path) -> None:
         write_csv(comparison.cells, made / "cells.csv")
         (made / "figures").mkdir()
         figure = draw_comparison(comparison)
+        # neither date nor version: the same comparison gives the same bytes
         for suffix, metadata in (
             ("pdf", {"CreationDate": None, "Producer": None}),
             ("png", {"Software": None}),

@@ -53,8 +53,8 @@ def strongest_control(analysis: Analysis) -> dict[tuple[str, str], float]:
     Malleability has none: it is of a target.
     """
     groups = controls_overall(analysis).groupby("model", sort=False)
-    found = {}
+    strongest = {}
     for model, rows in groups:
-        found[str(model), "transferability_pos"] = float(np.max(rows["transferability_pos"]))
-        found[str(model), "transferability_neg"] = float(np.min(rows["transferability_neg"]))
-    return found
+        strongest[str(model), "transferability_pos"] = float(np.max(rows["transferability_pos"]))
+        strongest[str(model), "transferability_neg"] = float(np.min(rows["transferability_neg"]))
+    return strongest

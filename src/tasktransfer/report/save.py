@@ -47,7 +47,7 @@ def save_analysis(analysis: Analysis, folder: str | Path, run: RunFacts | None =
     folder
         Created with its parents where missing; an earlier analysis in it is replaced, other files stay.
     run
-        What the folder of the run tells, where there is one.
+        What the folder of the run says, where there is one.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def save_analysis(analysis: Analysis, folder: str | Path, run: RunFacts | None =
 
 
 def report_run(folder: Path) -> Iterator[str]:
-    """Analyze what is finished of a run, write its report to ``report/``, and say what was found.
+    """Analyze what is finished of a run, write its report to ``report/``, and yield the findings line by line.
 
     Raises
     ------

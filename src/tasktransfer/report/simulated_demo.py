@@ -1,4 +1,4 @@
-"""The demo: a simulated study through the whole path, held against its truth."""
+"""The demo: a simulated study through the whole path, compared with its truth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["run_demo"]
 
 
 def run_demo(out: Path, *, seed: int) -> Iterator[str]:
-    """Simulate, write the predictions, read them back, analyze, save; yield what to tell, line by line.
+    """Simulate, write the predictions, read them back, analyze, save; yield the lines to print.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ def _recovery_lines(recovery: Recovery, planted: dict[str, list[str]]) -> Iterat
         f"least {CLEAR_EFFECT:g}"
     )
     yield f"target share of the variation: {recovery.target_share:.1%}, true {recovery.true_target_share:.1%}"
-    for found, what, name in (
+    for hit, what, name in (
         (recovery.clique_found, "clique", "clique"),
         (recovery.donor_found, "donor", "donor"),
         (recovery.sieve_found, "sieve", "sieve"),
         (recovery.constant_found, "target answered by one letter", "constant"),
     ):
-        yield f"planted {what} ({', '.join(planted[name])}): {'found' if found else 'not found'}{_MEANING[name]}"
+        yield f"planted {what} ({', '.join(planted[name])}): {'found' if hit else 'not found'}{_MEANING[name]}"
     yield f"95 % intervals over items and seeds hold the truth in {recovery.intervals_hold:.0%} of the cells"

@@ -40,18 +40,25 @@ class Adapter:
 def read_adapter(folder: Path, *, model: str = "", kind: str = "finetune", source: str, seed: str = "") -> Adapter:
     """Check an adapter; its factors are read when they are asked for.
 
+    Parameters
+    ----------
+    folder
+        As PEFT saves it.
+    model, kind, source, seed
+        What it is of, as in the tables; empty where that is not known.
+
     Raises
     ------
     InputError
         It is no LoRA adapter that can be compared, or its files are missing or damaged.
     """
-    found = read_peft_folder(folder)
-    if "DoRA" in found.kind:
+    peft = read_peft_folder(folder)
+    if "DoRA" in peft.kind:
         raise InputError(
             f"{folder / ADAPTER_CONFIG}: DoRA rescales the weights besides adding B A, so adapters cannot be "
             f"compared by it"
         )
-    return Adapter(model, kind, source, seed, found)
+    return Adapter(model, kind, source, seed, peft)
 
 
 def named_adapters(inputs: Sequence[str]) -> list[Adapter]:
@@ -74,7 +81,7 @@ def named_adapters(inputs: Sequence[str]) -> list[Adapter]:
     keys = [(adapter.model, adapter.kind, adapter.source, adapter.seed) for adapter in adapters]
     twice = [adapter.name for adapter, key in zip(adapters, keys, strict=True) if keys.count(key) > 1]
     if twice:
-        raise InputError(f"{quoted(dict.fromkeys(twice))} is given twice; SOURCE/SEED=path tells seeds apart")
+        raise InputError(f"{quoted(dict.fromkeys(twice))} is given twice; SOURCE/SEED=path distinguishes seeds")
     if len(adapters) < 2:
         raise InputError("one adapter is like itself; name at least two, SOURCE=path or SOURCE/SEED=path each")
     return adapters
@@ -88,21 +95,21 @@ def run_adapters(folder: Path) -> list[Adapter]:
     InputError
         There is none, or two of one model, source and seed.
     """
-    found: dict[tuple[str, ...], Adapter] = {}
+    adapters: dict[tuple[str, ...], Adapter] = {}
     for cell, facts in RunFolder(folder).cells():
         if not (cell / "trained.json").is_file() or not (cell / "adapter").is_dir():
             continue
         key = (facts["model"], facts["kind"], facts["source"], str(facts["seed"]))
-        if key in found:
+        if key in adapters:
             raise InputError(
-                f"{folder}: {found[key].peft.folder.parent.name} and {cell.name} are two adapters of one "
+                f"{folder}: {adapters[key].peft.folder.parent.name} and {cell.name} are two adapters of one "
                 f"model, source and seed (of an earlier study?); name the folders to compare, NAME=path"
             )
         model, kind, source, seed = key
-        found[key] = read_adapter(cell / "adapter", model=model, kind=kind, source=source, seed=seed)
-    if not found:
+        adapters[key] = read_adapter(cell / "adapter", model=model, kind=kind, source=source, seed=seed)
+    if not adapters:
         raise InputError(f"{folder}: holds no finished adapter (cells/*/adapter); whole finetunes have none")
-    return list(found.values())
+    return list(adapters.values())
 
 
 def elsewhere_trained(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""How alike two adapters are, by what they add to the weights, and whether that foretells transfer.
+"""How alike two adapters are, by what they add to the weights, and whether that predicts transfer.
 
     cos(i, j) = <D_i, D_j> / (|D_i| |D_j|),   D_i = scale_i B_i A_i,   summed over layers
     <D_i, D_j> = tr((B_j^T B_i) (A_i A_j^T))
@@ -106,8 +106,8 @@ def cosines(inner_NN: Array) -> Array:
     """
     norms = np.sqrt(np.einsum("...nn->...n", inner_NN))
     size = norms[..., :, None] * norms[..., None, :]
-    found: Array = np.divide(inner_NN, size, out=np.full_like(inner_NN, np.nan), where=size > 0)
-    return found.clip(-1, 1)
+    cosine_NN: Array = np.divide(inner_NN, size, out=np.full_like(inner_NN, np.nan), where=size > 0)
+    return cosine_NN.clip(-1, 1)
 
 
 def source_pairs(cosine_NN: Array, sources: Sequence[str], seeds: Sequence[str]) -> pd.DataFrame:
@@ -193,6 +193,7 @@ def rank_agreement(similarity: pd.DataFrame, transfer: pd.DataFrame, *, seed: in
     as_large = sum(abs(value) >= abs(seen) - 1e-12 for value in drawn)
     if math.factorial(len(tasks)) <= DRAWS:
         return Agreement(seen, as_large / len(drawn), n_cells, len(drawn))
+    # some relabellings only: the order as it is counts as one of them, so that p is never 0
     return Agreement(seen, (1 + as_large) / (1 + len(drawn)), n_cells, len(drawn))
 
 

@@ -77,7 +77,7 @@ def _draw_matrix(axes: Axes, similarity: pd.DataFrame, bar: Axes) -> None:
 def _draw_layers(axes: Axes, layers: pd.DataFrame) -> None:
     """Means over pairs and modules of a block; dots are its modules."""
     own = layers["first"] == layers["second"]
-    for rows, colour, told in (
+    for rows, colour, label in (
         (layers[own], _SAME, "one source, other seeds"),
         (layers[~own], _OTHER, "different sources"),
     ):
@@ -87,7 +87,7 @@ def _draw_layers(axes: Axes, layers: pd.DataFrame) -> None:
         blocks = np.array([_block(str(layer)) for layer in by_layer.index])
         axes.plot(blocks, by_layer, linestyle="", marker=".", markersize=2.5, color=colour, alpha=0.45)
         means = by_layer.groupby(blocks).mean()
-        axes.plot(means.index, means, color=colour, linewidth=1.2, label=told)
+        axes.plot(means.index, means, color=colour, linewidth=1.2, label=label)
     axes.axhline(0, color=look.INK, linewidth=0.5)
     axes.set_xlabel("block", labelpad=1)
     axes.set_ylabel("cosine", labelpad=2)
@@ -98,8 +98,8 @@ def _draw_layers(axes: Axes, layers: pd.DataFrame) -> None:
 
 def _block(layer: str) -> int:
     """The number of a layer's block: the first in its name, 0 without one."""
-    found = re.search(r"\.(\d+)\.", f".{layer}.")
-    return int(found[1]) if found else 0
+    match = re.search(r"\.(\d+)\.", f".{layer}.")
+    return int(match[1]) if match else 0
 
 
 def _draw_against(axes: Axes, similarity: pd.DataFrame, transfer: pd.DataFrame) -> None:

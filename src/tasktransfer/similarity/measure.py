@@ -56,7 +56,22 @@ class Similarity:
 def measure_similarity(
     adapters: Sequence[Adapter], results: str | None = None, *, seed: int = 0
 ) -> list[Similarity]:
-    """Compare the adapters of each model, and with the PGF of `results`, any input of ``analyze``."""
+    """Compare the adapters of each model, and with PGF where there are results.
+
+    Parameters
+    ----------
+    adapters
+        Of one model or several; a model that has but one is left out.
+    results
+        Any input of ``analyze``, for their PGF; None for none.
+    seed
+        Of the relabellings of sources, from 0.
+
+    Raises
+    ------
+    InputError
+        Every model has one adapter only, adapters do not fit together, or the results are of another model.
+    """
     transfers = measure(read_accuracies(results)).transfers if results is not None else None
     models = dict.fromkeys(adapter.model for adapter in adapters)
     if len(models) == len(adapters):

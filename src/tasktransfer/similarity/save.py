@@ -39,11 +39,11 @@ def save_similarity(found: Sequence[Similarity], folder: Path) -> None:
             write_csv(one.matrix.rename_axis("source").reset_index(), made / f"{name}.csv")
             write_csv(one.matrix.rename_axis("source").reset_index(), made / "figures" / f"{name}.csv")
             save_figure(draw_similarity(one.matrix, one.layers, one.transfer), made / "figures" / name)
-        told: list[dict[str, Any]] = [
+        models: list[dict[str, Any]] = [
             {"model": one.model, **one.contrast, "agreement": {on: a._asdict() for on, a in one.agreement.items()}}
             for one in found
         ]
-        write_json(made / MARKER, {"models": told, "versions": versions()})
+        write_json(made / MARKER, {"models": models, "versions": versions()})
 
 
 def similarity_lines(found: Sequence[Similarity]) -> Iterator[str]:
@@ -62,15 +62,18 @@ def similarity_lines(found: Sequence[Similarity]) -> Iterator[str]:
             yield f"  {beside} adapters hold {also}; only their LoRA factors are compared"
         if len(set(rows["layers"])) > 1:
             yield "  adapters of other layers are compared over all: where one has no factors its update is zero"
+        between, within, same_seed = (
+            number(contrast[name], "+.3f") for name in ("between", "within", "between_same_seed")
+        )
         yield (
-            f"  cosine of updates: different sources {number(contrast['between'])}; one source under other seeds "
-            f"{number(contrast['within'])}; different sources of one seed {number(contrast['between_same_seed'])}"
+            f"  cosine of updates: different sources {between}; one source under other seeds {within}; different "
+            f"sources of one seed {same_seed}"
         )
         if not np.isnan(contrast["recognised"]):
             yield f"  {contrast['recognised']:.0%} of the sources are more like themselves than like any other"
         for on, agreement in one.agreement.items():
             yield (
                 f"  rank correlation with {'PGF' if on == 'raw' else 'the interaction part of PGF'}: "
-                f"{number(agreement.spearman)}, p = {number(agreement.p_value, '.4f')}, {agreement.n_cells} cells "
-                f"({agreement.n_relabellings:,} relabellings of the sources)"
+                f"{number(agreement.spearman, '+.3f')}, p = {number(agreement.p_value, '.4f')}, "
+                f"{agreement.n_cells} cells ({agreement.n_relabellings:,} relabellings of the sources)"
             )

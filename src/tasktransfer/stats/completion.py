@@ -120,7 +120,7 @@ def complete(
 
 def _features(matrix: pd.DataFrame, side: Mapping[str, pd.DataFrame], off_ST: np.ndarray) -> np.ndarray:
     """Side information standardised over the cells off the diagonal; ranks would hide how far apart they are."""
-    found = []
+    features = []
     for name, values in side.items():
         if not set(matrix.index) <= set(values.index) or not set(matrix.columns) <= set(values.columns):
             raise InputError(f"side information {name!r} lacks sources or targets of the matrix")
@@ -128,8 +128,8 @@ def _features(matrix: pd.DataFrame, side: Mapping[str, pd.DataFrame], off_ST: np
         if np.isnan(here).all():
             continue
         spread = float(np.nanstd(here))
-        found.append(np.nan_to_num((here - np.nanmean(here)) / spread if spread > 0 else here * 0))
-    return np.array(found).reshape(-1, *matrix.shape)
+        features.append(np.nan_to_num((here - np.nanmean(here)) / spread if spread > 0 else here * 0))
+    return np.array(features).reshape(-1, *matrix.shape)
 
 
 def _folds(y_ST: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -147,9 +147,9 @@ def _linear_fits(method: str, extra_FST: np.ndarray) -> Iterator[tuple[str, Fit]
     targets = none if method == "source mean" else _SHRINKAGES
     sides = (np.inf, 10.0, 1.0) if len(extra_FST) else none
     for of_side, of_sources, of_targets in product(sides, sources, targets):
-        told = f"shrinkage {of_sources:g} of sources, {of_targets:g} of targets"
-        told += f", {of_side:g} of side information" if of_side < np.inf else ""
-        yield told, _Linear(of_sources, of_targets, of_side, extra_FST)
+        description = f"shrinkage {of_sources:g} of sources, {of_targets:g} of targets"
+        description += f", {of_side:g} of side information" if of_side < np.inf else ""
+        yield description, _Linear(of_sources, of_targets, of_side, extra_FST)
 
 
 class _Linear:
@@ -174,16 +174,16 @@ class _Linear:
         # a touch of shrinkage always: an effect of no measured cell is then 0, and effects add up to 0
         penalty = np.concatenate([np.full(block.shape[1], max(shrink, 1e-6)) for block, shrink in blocks])
         penalty[0] = 1e-12
-        found = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ y_C)
-        fit_ST, start = np.full(y_ST.shape, found[0]), 1
+        coefficients = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ y_C)
+        fit_ST, start = np.full(y_ST.shape, coefficients[0]), 1
         if self.of_sources < np.inf:
-            fit_ST = fit_ST + found[start : start + n_sources, None]
+            fit_ST = fit_ST + coefficients[start : start + n_sources, None]
             start += n_sources
         if self.of_targets < np.inf:
-            fit_ST = fit_ST + found[None, start : start + n_targets]
+            fit_ST = fit_ST + coefficients[None, start : start + n_targets]
             start += n_targets
         if self.of_side < np.inf:
-            fit_ST = fit_ST + np.einsum("f,fst->st", found[start:], self.extra_FST)
+            fit_ST = fit_ST + np.einsum("f,fst->st", coefficients[start:], self.extra_FST)
         return fit_ST
 
 
@@ -200,6 +200,7 @@ class _LowRank:
         size = float(np.linalg.norm(left_ST, 2))
         low_ST = np.zeros_like(left_ST)
         for _ in range(_ITERATIONS):
+            # unmeasured cells are filled with the fit so far: the steps of [1]_
             u, values, v = np.linalg.svd(np.where(known, left_ST, low_ST), full_matrices=False)
             new_ST = (u * np.maximum(values - self.threshold * size, 0)) @ v
             done = np.abs(new_ST - low_ST).max() < 1e-4 * max(size, 1e-12)
@@ -222,11 +223,11 @@ def _held_out_errors(y_ST: np.ndarray, folds_ST: np.ndarray, fit: Fit) -> np.nda
 def _choose(y_ST: np.ndarray, folds_ST: np.ndarray, fits: Iterator[tuple[str, Fit]]) -> tuple[Fit, str]:
     """The best fit without side information, or the best with it where that is surely better."""
     best: dict[bool, tuple[np.ndarray, Fit, str]] = {}
-    for told, fit in fits:
+    for description, fit in fits:
         squares = _held_out_errors(y_ST, folds_ST, fit)[folds_ST >= 0] ** 2
-        richer = "side" in told
+        richer = "side" in description
         if richer not in best or squares.mean() < best[richer][0].mean():
-            best[richer] = squares, fit, told
+            best[richer] = squares, fit, description
     taken = best[True] if True in best and _surely_lower(best[True][0], best[False][0]) else best[False]
     return taken[1], taken[2]
 

@@ -8,7 +8,7 @@ Mean squares MS_seed = K var_s(mean_k d), MS_item = S var_k(mean_s d) and MS_res
 
 with Satterthwaite's degrees of freedom [1]_, so that the interval widens to that of the seeds when they dominate
 and narrows to K - 1 when items do. MS_seed is moderated over the sources of the target
-(`tasktransfer.stats.variance_prior`), since two to four seeds tell little of it alone. Two populations:
+(`tasktransfer.stats.variance_prior`), since two to four seeds say little about it alone. Two populations:
 
 ``source``
     Other seeds and other items: what this source does. Needs two seeds.
@@ -21,7 +21,7 @@ PGF is put on the log scale, where with ceiling U it is a difference of logs [2]
 
     log(1 - PGF) = log(U - accuracy after) - log(U - baseline)
 
-linearised item by item. `benchmarks/simulation.py` measures how often the intervals hold the truth.
+linearised item by item. `benchmarks/simulation.py` measures how often the intervals cover the truth.
 
 Shape letters: C cells of one target, S seeds, K items.
 
@@ -68,7 +68,7 @@ class MeanSquares(NamedTuple):
 
     @property
     def variance_of_seeds(self) -> np.ndarray:
-        """Variance of the seeds' means, items included; what `moderation` pools over the sources."""
+        """Variance of the seeds' means, items included; what `VariancePrior` pools over the sources."""
         return np.asarray(self.seed / self.n_units)
 
 
@@ -108,7 +108,7 @@ class CrossedMean(NamedTuple):
         """
         more = n_units + 2
         mean = self.mean * n_units / more
-        square = self.of_items * (n_units - 1) + self.mean**2
+        square = self.of_items * (n_units - 1) + self.mean**2  # mean of the squared changes of items
         of_items = ((n_units * square + 1) / more - mean**2) / more
         return CrossedMean(mean, of_items, self.of_seeds, self.df)
 
@@ -189,6 +189,7 @@ def crossed_mean(squares: MeanSquares, population: str = "source", prior: Varian
     more = ms_seed - ms_rest > ms_item * 1e-9  # a tie must not turn on the order of the sums
     squared = ms_seed**2 / df_seeds + ms_item**2 / (n_units - 1)
     squared += ms_rest**2 / ((n_seeds - 1) * (n_units - 1))
+    # with MS_rest taken off, Satterthwaite's formula can fall below the degrees of freedom of the seeds alone
     with np.errstate(invalid="ignore", divide="ignore"):
         df = np.maximum((ms_seed + ms_item - ms_rest) ** 2 / squared, df_seeds)
     of_seeds = np.where(more, (ms_seed - ms_rest) / n_values, 0.0)
@@ -213,8 +214,14 @@ def pgf_interval(
         Paired scores in [0, 1].
     ceiling
         U above.
+    confidence
+        In (0, 1).
+    population
+        ``source`` or ``adapters``.
     prior
         Of the seeds' variance of the gain, in accuracy.
+    clusters_K
+        Code of each item's cluster, 0 to the number of clusters - 1.
 
     Returns
     -------

@@ -4,8 +4,8 @@
     effect_n   = 0 with probability z, else N(0, width^2)
 
 z and width are drawn with the effects, from a grid: z is 0 with even odds, else any share up to all; the width
-has a half-Cauchy prior [1]_, which rules out neither none nor much. A dozen effects do not tell the two exactly,
-and an interval that took the most likely ones for known would be too short.
+has a half-Cauchy prior [1]_, which rules out neither none nor much. A dozen effects do not determine the two
+exactly, and an interval that took the most likely ones for known would be too short.
 
 Shape letters: C chains, N effects, Z shares of zeros, G widths.
 
@@ -36,6 +36,8 @@ def draw_variances(estimate_CN: np.ndarray, error_CN: np.ndarray, random: np.ran
         Estimates of each chain.
     error_CN
         Their variances.
+    random
+        Generator of the draws.
 
     Returns
     -------
@@ -45,6 +47,7 @@ def draw_variances(estimate_CN: np.ndarray, error_CN: np.ndarray, random: np.ran
     log_none = -0.5 * (estimate_CN**2 / error_CN + np.log(error_CN))
     total_CNG = error_CN[..., None] + _WIDTHS**2
     log_some = -0.5 * (estimate_CN[..., None] ** 2 / total_CNG + np.log(total_CNG))
+    # relative to the likeliest, or all of them would vanish where an estimate is far from 0
     highest = np.maximum(log_none, log_some.max(axis=-1))
     none_CN, some_CNG = np.exp(log_none - highest), np.exp(log_some - highest[..., None])
     mixed_CNZG = _ZEROS[:, None] * none_CN[..., None, None] + (1 - _ZEROS)[:, None] * some_CNG[..., None, :]

@@ -44,7 +44,7 @@ def selected_families(p_value: np.ndarray, family: np.ndarray, *, level: float) 
     family
         Label of each test's family, the target.
     level
-        The rate q that selection and tests hold.
+        The rate q at which selection and tests are controlled, in (0, 1).
 
     Returns
     -------

@@ -17,12 +17,12 @@ deviation_ij    what is left: a mixture of normals around 0, the widths from non
 ==============  ===========================================================================================
 
 How much targets, sources and pairs differ is not known but drawn with the rest (Gibbs sampling [1]_), since a
-dozen columns do not tell it exactly. Levels and sources: see `effects`. The weights of the deviations' widths have
-a Dirichlet prior; the grid of widths is that of adaptive shrinkage [2]_.
+dozen columns do not determine it exactly. Levels and sources: see `effects`. The weights of the deviations'
+widths have a Dirichlet prior; the grid of widths is that of adaptive shrinkage [2]_.
 
 Sums of one sign (transferability, malleability), labels and cliques of an observed matrix count noise as transfer:
 their value under pure noise is not zero. Of draws from here it nearly is, since the weight then goes to no width.
-`benchmarks/structure.py` measures how well the draws hold the truth.
+`benchmarks/structure.py` measures how well the draws cover the truth.
 
 Shape letters: D draws, C chains, S sources, T targets, G widths.
 
@@ -46,7 +46,7 @@ __all__ = ["Errors", "errors_of_draws", "even_scale", "pgf_scale", "plausible_ma
 
 _WIDTHS = np.array([0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])  # of y
 _PSEUDO_CELLS = np.array([1.0, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])  # of the Dirichlet prior, by width
-_CHAINS = 50  # fewer for large matrices, which tell more of their prior
+_CHAINS = 50  # fewer for large matrices, which say more about their prior
 _CELLS_AT_A_TIME = 400_000  # of all chains
 _CELLS_OF_A_DRAW = (
     4_000  # a step of a matrix of so many is drawn from once; of larger ones more often, up to ten times
@@ -67,7 +67,9 @@ def plausible_matrices(
     pgf_ST
         Observed; NaN for holes.
     resampled_DST
-        Draws of `tasktransfer.analysis.resampling`, which tell the errors; NaN in a draw without a gap.
+        Draws of `tasktransfer.analysis.resampling`, from which the errors come; NaN in a draw without a gap.
+    seed
+        Seed or generator of the chains.
 
     Returns
     -------
@@ -169,6 +171,7 @@ def _draw_effects(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Effects with the error they share, and their variance a priori, from sums weighted by precision."""
     variance_CN = draw_variances(sum_CN / precision_CN, 1 / precision_CN + shared_N, random)
+    # 1 / (1 / trust + precision), written so that an effect without any variance is no division by zero
     trust = variance_CN + shared_N
     posterior = trust / (1 + trust * precision_CN)
     return posterior * sum_CN + np.sqrt(posterior) * random.standard_normal(sum_CN.shape), variance_CN
@@ -225,13 +228,16 @@ def errors_of_draws(pgf_DST: np.ndarray) -> Errors:
         drawn = drawn[~np.isnan(drawn).any(axis=1)]
         if len(here) == 0 or len(drawn) < 2:
             continue
+        # half the distance between these quantiles is one SD of a normal; wild draws do not move them
         spread = np.subtract(*np.quantile(drawn, [0.8413, 0.1587], axis=0)) / 2
         varying = spread > _LEAST_ERROR
         if len(here) > 1 and varying.any():
             deviation = np.clip(drawn - np.median(drawn, axis=0), -3 * spread, 3 * spread)
+            # the variance of a sum less the sum of variances: all covariances, without a matrix of pairs
             total = float(deviation.sum(axis=1).var()) - float(deviation.var(axis=0).sum())
             common = max(total, 0.0) / (len(here) * (len(here) - 1))
             shared[t] = np.sqrt(min(common, _MOST_SHARED * float(np.min(spread[varying] ** 2))))
+        # the difference of two estimates may come out near nothing: a cell keeps the mean share of own error
         part = shared[t] ** 2 / float(np.mean(spread[varying] ** 2)) if varying.any() else 0.0
         own[here, t] = np.sqrt(np.maximum(spread**2 - shared[t] ** 2, spread**2 * (1 - part)))
     return Errors(own, shared)

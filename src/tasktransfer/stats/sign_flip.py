@@ -62,6 +62,8 @@ def sign_flip_p_value(change_CSK: np.ndarray, clusters_K: np.ndarray | None = No
 
 
 def _exact(change_CK: np.ndarray) -> np.ndarray:
+    # a point for every sum from -reach to reach, or they would wrap around; half of the transform is enough, as
+    # it is real and symmetric
     reach = np.abs(change_CK).sum(axis=1)
     n_points = int(fft.next_fast_len(int(2 * reach.max(initial=0)) + 2, real=True))
     n_points += n_points % 2

@@ -9,8 +9,8 @@ measured on few chips [1]_,
 where d0 comes from the spread of the observed log variances: large where they differ no more than chance makes
 them, near zero where they truly differ; then each source stands alone. We deviate in s0^2, which is the pooled
 variance (an arithmetic mean): the mean over logs of [1]_ lies below it where variances differ, and with it
-intervals at two seeds held the truth in 90 to 92 % of the cases of `benchmarks/simulation.py`, with the pooled one
-in 94 to 96 %.
+intervals at two seeds covered the truth in 90 to 92 % of the cases of `benchmarks/simulation.py`, with the pooled
+one in 94 to 96 %.
 
 References
 ----------
@@ -32,7 +32,7 @@ _TINY = 1e-5  # of the typical variance: an observed zero has no logarithm
 
 
 class VariancePrior(NamedTuple):
-    """What the variances of a family have in common; 0 degrees of freedom say nothing."""
+    """What the variances of a family have in common; with 0 degrees of freedom nothing is known."""
 
     variance: float
     df: float
@@ -43,6 +43,7 @@ class VariancePrior(NamedTuple):
         if self.df == 0:
             return np.asarray(variance, dtype=float), np.broadcast_to(np.asarray(df, dtype=float), variance.shape)
         moderated = (self.df * self.variance + df * variance) / (self.df + df)
+        # + 0 * variance: the shape of the variances, and NaN where there is none
         return moderated, np.minimum(self.df + df, max(self.df_observed, 1)) + 0 * variance
 
 
@@ -79,5 +80,5 @@ def _df_of_spread(spread: float) -> float:
         return 1e6
     if spread > special.polygamma(1, 1e-3):
         return 0.0
-    found = optimize.brentq(lambda half: float(special.polygamma(1, half)) - spread, 1e-3, 2e6)
-    return 2 * float(found)
+    half_df = optimize.brentq(lambda half: float(special.polygamma(1, half)) - spread, 1e-3, 2e6)
+    return 2 * float(half_df)

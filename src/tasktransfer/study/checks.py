@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "check_training", "checks_csv", "unhelped", "unseen_items"]
 
-_FELL = 0.95  # the loss of the last quarter of the steps, against that of the first
+_FELL = 0.95  # the loss of the last quarter of the steps, as a share of that of the first
 
 
 class Check(NamedTuple):
@@ -112,15 +112,15 @@ def unhelped(checks: Iterable[Check]) -> list[str]:
 
 def unseen_items(plan: Plan) -> list[str]:
     """One sentence for all sources, or mixtures, of which training sees the same part only."""
-    found: dict[tuple[str, int, int, int, float], list[str]] = {}
+    groups: dict[tuple[str, int, int, int, float], list[str]] = {}
     for cell in plan.cells:
         how = cell.optimisation
         if cell.kind not in ("finetune", "mixture") or how is None:
             continue
         if math.ceil(how.steps * how.stop) * how.batch < cell.n_items:
-            names = found.setdefault((cell.kind, cell.n_items, how.steps, how.batch, how.stop), [])
+            names = groups.setdefault((cell.kind, cell.n_items, how.steps, how.batch, how.stop), [])
             names += [cell.source] * (cell.source not in names)
-    return [_unseen(names, *key) for key, names in found.items()]
+    return [_unseen(names, *key) for key, names in groups.items()]
 
 
 def _unseen(names: list[str], kind: str, n_items: int, steps: int, batch: int, stop: float) -> str:

@@ -1,6 +1,6 @@
 """One finetune across the devices of a machine: several processes that do the same job together.
 
-Every process holds a share of the decoder (`tasktransfer.models.shards`) and takes a share of each batch; the
+Every process holds a share of the decoder (`tasktransfer.models.decoder`) and takes a share of each batch; the
 gradients are added up. Asking is done by all alike. Only the first process writes.
 """
 
@@ -52,7 +52,24 @@ def is_first() -> bool:
 
 
 def launch_command(python: str, gpus: int, module: str, root: Path) -> list[str]:
-    """What starts a module in as many processes as there are devices to a finetune."""
+    """What starts a module in as many processes as there are devices to a finetune.
+
+    Parameters
+    ----------
+    python
+        Path of the interpreter.
+    gpus
+        Devices that share one finetune, from 1.
+    module
+        Importable name of what the processes run.
+    root
+        Folder of the study: the module's one argument.
+
+    Returns
+    -------
+    list of str
+        The command, program first; with several devices the launcher of torch goes before the module.
+    """
     if gpus == 1:
         return [python, "-m", module, str(root)]
     launcher = [python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(gpus)]
@@ -71,7 +88,9 @@ def joined_processes(device: str) -> Iterator[None]:
     on_gpu = device.startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # a launcher that is killed outright ends no child: each would wait for the others in a collective
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    # NCCL moves tensors of GPUs alone; what is agreed on goes through main memory, over gloo
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield
@@ -118,6 +137,7 @@ def add_gradients(weights: Iterable[Any]) -> None:
         if is_share(weight):
             weight.grad.mul_(world())  # added up on the way back, and divided by the number of processes
             continue
+        # all processes must take part, those whose portions left no gradient too
         weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
         dist.all_reduce(weight.grad)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["do_job"]
 
 _MIXTURE = 0x6D697874757265  # "mixture", where a cell's own name would be
+# the folder takes no more writing: every other job would end alike
 _NO_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -82,6 +83,7 @@ def _train(cell: Cell, loading: Loading) -> None:
     assert cell.optimisation is not None
     store, compute = loading.store, loading.plan.study.compute
     vlm = loading.vlm_of(cell)
+    # children are known by their number: a further one goes behind these, or every result changes
     content, start, course = _seed_of(cell).spawn(3)
     prompts = training_prompts(vlm, cell, loading, seed=content)
     checkpoint = Checkpoint(store.checkpoint_file(cell), compute.checkpoint_every)
@@ -149,19 +151,19 @@ def _one_thread() -> Iterator[None]:
 
 
 def _failed(job: Job, error: Exception, loading: Loading) -> Outcome:
-    told = f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
     if isinstance(error, OutputError) or (isinstance(error, OSError) and error.errno in _NO_WRITING):
-        return Outcome(job, _writing_failed(told), fatal=True)
-    if type(error).__name__ == "OutOfMemoryError":
-        told += (
+        return Outcome(job, _writing_failed(message), fatal=True)
+    if type(error).__name__ == "OutOfMemoryError":  # by name: torch is loaded inside functions only
+        message += (
             f" (with compute.tokens {loading.plan.study.compute.tokens}, halved once). Smaller are fewer tokens, "
             f"compute.activation_checkpointing: true, a smaller max_pixels or max_tiles of the model, qlora"
         )
     if job.kind == "cell":
         trace = traceback.format_exc().splitlines()[-30:]
-        loading.store.write_error(loading.plan.cell(job.key), {"error": told, "trace": "\n".join(trace)})
-    return Outcome(job, told)
+        loading.store.write_error(loading.plan.cell(job.key), {"error": message, "trace": "\n".join(trace)})
+    return Outcome(job, message)
 
 
-def _writing_failed(told: str) -> str:
-    return f"writing failed ({told}); make room, or make the folder writable"
+def _writing_failed(reason: str) -> str:
+    return f"writing failed ({reason}); make room, or make the folder writable"

@@ -42,10 +42,10 @@ def write_prompts(prompts: Sequence[Prompt], path: Path) -> None:
     for number, prompt in enumerate(prompts):  # rotations share the images of their item
         tensors |= {name: value.contiguous() for name, value in _images(number, prompt)}
     rows = [[p.item, [p.answer, *(one.answer for one in p.rotated)], p.scorer] for p in prompts]
-    told = {"items": json.dumps({"form": _FORM, "rows": rows})}
+    metadata = {"items": json.dumps({"form": _FORM, "rows": rows})}  # safetensors takes texts only
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial:
-        save_file(tensors, partial, metadata=told)
+        save_file(tensors, partial, metadata=metadata)
 
 
 def _images(number: int, prompt: Prompt) -> Iterator[tuple[str, torch.Tensor]]:
@@ -67,11 +67,11 @@ def read_prompts(path: Path) -> list[Prompt]:
 
     try:
         with safe_open(path, framework="pt") as handle:
-            told = json.loads((handle.metadata() or {}).get("items", "[]"))
-            if not isinstance(told, dict) or told.get("form") != _FORM:
+            header = json.loads((handle.metadata() or {}).get("items", "[]"))
+            if not isinstance(header, dict) or header.get("form") != _FORM:
                 raise InputError(f"{path}: the encoded items are of another version; delete the file")
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-            return _prompts(told["rows"], tensors)
+            return _prompts(header["rows"], tensors)
     except (SafetensorError, OSError, KeyError, TypeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -90,7 +90,7 @@ def _prompts(rows: list[Any], tensors: dict[str, torch.Tensor]) -> list[Prompt]:
         if name.startswith("pixels."):
             _, digits, key = name.split(".", 2)
             pixels.setdefault(int(digits), {})[key] = tensors[name]
-    found, place = [], 0
+    prompts, place = [], 0
     for number, (item, answers, scorer) in enumerate(rows):
         features = tensors.get(f"features.{number}")
         kept = None if features is not None else pixels.get(number, {})
@@ -100,6 +100,6 @@ def _prompts(rows: list[Any], tensors: dict[str, torch.Tensor]) -> list[Prompt]:
             rotated = tuple(reversed(group)) if len(group) == len(answers) - 1 else ()
             images = {"features_NDH": features, "pixels": kept}
             group.append(Prompt(item=item, answer=answer, rotated=rotated, scorer=scorer, **images, **fields))
-        found.append(group[-1])
+        prompts.append(group[-1])
         place += len(answers)
-    return found
+    return prompts

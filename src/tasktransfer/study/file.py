@@ -1,4 +1,4 @@
-"""A study file, checked whole: every fault is told at once, with its line and the nearest accepted name.
+"""A study file, checked whole: every fault is reported at once, with its line and the nearest accepted name.
 
 Nothing is computed and nothing is fetched before it is without fault.
 """
@@ -84,7 +84,24 @@ def load_study(path: str | Path, *, overrides: Sequence[str] = ()) -> Study:
 
 
 def check_study(text: str, *, name: str = "study", folder: Path = Path(), overrides: Sequence[str] = ()) -> Study:
-    """Check the text of a study file; see `load_study`."""
+    """Check the text of a study file; see `load_study`.
+
+    Parameters
+    ----------
+    text
+        The file's text, YAML.
+    name
+        What messages call it.
+    folder
+        Relative paths in it are relative to this one.
+    overrides
+        ``key.key=value`` each, applied before the check.
+
+    Raises
+    ------
+    InputError
+        Anything that is wrong, all of it in one message.
+    """
     marked = read_marked(text, name)
     if not isinstance(marked.values, dict):
         given = "empty" if marked.values is None else f"a {type(marked.values).__name__}"
@@ -144,7 +161,7 @@ def _with_absolute_folder(dataset: dict[str, Any], folder: Path) -> dict[str, An
 
 
 def _resolved(folder: Path, text: str) -> str:
-    """A path of the file as an absolute one; one that cannot be, as of no such user, is nowhere and told so."""
+    """A path of the file as an absolute one; where there is none (no such user), a path that does not exist."""
     try:
         return str((folder / Path(text).expanduser()).resolve())
     except (RuntimeError, ValueError, OSError):
@@ -178,21 +195,21 @@ def _absolute(weights: str, folder: Path) -> str:
 
 def _type_faults(error: ValidationError, values: dict[str, Any]) -> Iterator[Fault]:
     """Pydantic's findings in words; those of a variant only where the variant itself says the value."""
-    wrong = [found["loc"] for found in error.errors()]
-    for found in error.errors():
-        place: Place = found["loc"]
-        if found["type"] == "too_short" and any(p[: len(place)] == place and p != place for p in wrong):
-            continue  # what it holds is wrong and told; it is not empty
+    wrong = [detail["loc"] for detail in error.errors()]
+    for detail in error.errors():
+        place: Place = detail["loc"]
+        if detail["type"] == "too_short" and any(p[: len(place)] == place and p != place for p in wrong):
+            continue  # it is not empty: what it holds is wrong, and reported
         if place[0] == "datasets" and not _has(values, place[:2]):
-            yield Fault(("tasks", *place[1:]), _in_words(found, place))
+            yield Fault(("tasks", *place[1:]), _in_words(detail, place))
             continue
         if place[0] == "variants" and len(place) > 3 and not _has(values, place):
             continue
         if place[0] == "targets" and "targets" not in values:
-            continue  # told by its sources
-        if place[0] == "merges" and place[2:] == ("of",) and isinstance(found["input"], str):
-            continue  # told by its mixture
-        yield Fault(place, _in_words(found, place))
+            continue  # reported at its sources
+        if place[0] == "merges" and place[2:] == ("of",) and isinstance(detail["input"], str):
+            continue  # reported at its mixture
+        yield Fault(place, _in_words(detail, place))
 
 
 def _has(values: Any, place: Place) -> bool:
@@ -204,13 +221,13 @@ def _has(values: Any, place: Place) -> bool:
     return True
 
 
-def _in_words(found: Any, place: Place) -> str:
-    kind, given = found["type"], found["input"]
+def _in_words(detail: Any, place: Place) -> str:
+    kind, given = detail["type"], detail["input"]
     if kind == "string_pattern_mismatch":
         return f"is {quoted([given])}; {_FORMS.get(place[-1], _NAME_FORM)}"
     if place[0] == "items" and kind == "int_type" and given is not None:
         return f"is {quoted([given])}; {_COUNTS.get(place[-1], 'accepted is a whole number from 1')}"
-    return in_words(found, _keys_at(place[:-1]))
+    return in_words(detail, _keys_at(place[:-1]))
 
 
 def _keys_at(place: Place) -> list[str]:

@@ -105,35 +105,35 @@ class _Finder:
 
     def _splits_absent(self, name: str) -> list[str]:
         """The splits of a task that are not here, be it asked with its options or openly."""
-        found = [
+        splits = [
             split
             for (split, _), absent in self.absent.items()
             if closed_name(name) in {closed_name(other) for other, _ in absent}
         ]
-        return sorted(set(found), reverse=True)  # train before test
+        return sorted(set(splits), reverse=True)  # train before test
 
     def find(self, split: str, names: tuple[str, ...]) -> dict[str, ItemSet]:
         """The items of each task."""
-        found = {}
+        of_task = {}
         for name in names:
             try:
-                found[name] = self._items(name, split)
+                of_task[name] = self._items(name, split)
             except InputError as error:
                 self.faults.append(str(error))
-        return found
+        return of_task
 
     def mixed(self, name: str) -> Mixed:
-        """The items of a mixture, by task in the order of the alphabet: the same mixture is told the same way.
+        """The items of a mixture, tasks in alphabetical order: the same mixture has the same digest.
 
         They are the first of what a source of the same name is trained on, where that holds enough.
         """
-        found = []
+        parts = []
         for task, n_items in sorted(self.study.mixtures[name].items()):
             try:
-                found.append((self._enough(task, n_items), n_items))
+                parts.append((self._enough(task, n_items), n_items))
             except InputError as error:
                 self.faults.append(f"mixtures.{name}: {error}")
-        return tuple(found)
+        return tuple(parts)
 
     def _enough(self, task: str, n_items: int) -> ItemSet:
         if n_items <= self.study.items.source:

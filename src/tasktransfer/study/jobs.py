@@ -35,7 +35,22 @@ class Outcome(NamedTuple):
 
 
 def missing_jobs(plan: Plan, store: Store, missing: Sequence[Cell]) -> list[list[Job]]:
-    """Jobs for cells that are not done, in stages: each needs all that was before it."""
+    """Jobs for cells that are not done, in stages: each needs all that was before it.
+
+    Parameters
+    ----------
+    plan
+        The plan of the study.
+    store
+        Its folder, which says what is encoded and trained already.
+    missing
+        Cells of the plan that are not done.
+
+    Returns
+    -------
+    list of list of Job
+        Items to encode, then cells, then merges; stages without jobs are left out.
+    """
     items = _item_jobs(plan, store, missing)
     cells, merges = (
         [Job("cell", cell.model, cell.key) for cell in missing if (cell.merged is not None) == merged]
@@ -63,7 +78,7 @@ def _item_jobs(plan: Plan, store: Store, missing: Sequence[Cell]) -> list[Job]:
 
 
 def _keeps_pixels(plan: Plan, cell: Cell) -> bool:
-    """Whether images go through the vision tower each time; adapters from elsewhere tell when they are loaded."""
+    """Whether images go through the vision tower each time; for adapters from elsewhere only loading shows it."""
     return bool(cell.method and cell.method.changes_vision) or not plan.study.compute.keep_features
 
 

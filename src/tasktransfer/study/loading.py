@@ -30,6 +30,7 @@ class Loading:
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
         self._vlm: tuple[tuple[str, bool, bool], Vlm] | None = None
+        # a cache of this object's own: one on the method would be shared and keep every object alive
         self._read = lru_cache(maxsize=64)(self._read_prompts)
 
     def vlm(self, name: str, *, quantised: bool = False) -> Vlm:
@@ -91,7 +92,17 @@ class Loading:
         return sum(path.stat().st_size for path in self._folder(name).glob("*.safetensors")) < _SMALL
 
     def prepare(self, model: str, items: ItemSet, *, pixels: bool) -> None:
-        """Encode items, where that is not done."""
+        """Encode items, where that is not done.
+
+        Parameters
+        ----------
+        model
+            Its name in the study.
+        items
+            What is encoded, into the file `items_file`.
+        pixels
+            Keep what the processor made of the images instead of their features.
+        """
         from tasktransfer.study.encoded import write_prompts
 
         path = self.items_file(model, items, pixels=pixels)
@@ -104,7 +115,21 @@ class Loading:
     def encode(
         self, model: str, items: list[Any], *, pixels: bool, rotations: bool = False, vlm: Vlm | None = None
     ) -> list[Prompt]:
-        """Items as a model of the study sees them; by `vlm`, which is that model, where it is at hand."""
+        """Items as a model of the study sees them.
+
+        Parameters
+        ----------
+        model
+            Its name in the study.
+        items
+            `tasktransfer.tasks.item.Item`.
+        pixels
+            Keep what the processor made of the images instead of their features.
+        rotations
+            Encode each item in every cyclic order of its options too.
+        vlm
+            That model, where it is at hand; loaded otherwise.
+        """
         from tasktransfer.models.prompts import encode
 
         frame_seconds = self.plan.study.models[model].frame_seconds
@@ -137,7 +162,17 @@ class Loading:
         return self.plan.supplies[items.task].draw(items.split, items.n_items)
 
     def items_file(self, model: str, items: ItemSet, *, pixels: bool) -> Path:
-        """Where encoded items lie."""
+        """Where encoded items lie.
+
+        Parameters
+        ----------
+        model
+            Its name in the study.
+        items
+            Which items.
+        pixels
+            The file with prepared images, not the one with their features.
+        """
         return self.store.items_file(model, self.plan.sees(model), items, pixels=pixels)
 
     def _read_prompts(self, model: str, items: ItemSet, pixels: bool) -> list[Prompt]:

@@ -30,6 +30,7 @@ def locked(root: Path) -> Iterator[None]:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
+        # "w" would wipe the name of the holder before it is known whether there is one
         handle = (root / "lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{root}: cannot be written to ({error.strerror}); choose another --out") from error

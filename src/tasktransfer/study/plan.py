@@ -1,11 +1,10 @@
 """A study as cells: what is to be done, each known by what decides its result.
 
 A cell is one finetune, one control, one mixture, a merge of adapters, an adapter that is there already, or the
-untouched model. Its key is a
-readable name and a digest of the weights and how they see and compute, the items, the method, the optimisation,
-the seed and the version of this code. Places, engines, devices and numbers of workers are not in it. The answers
-of a cell to one target by one scorer are a shard with a digest of its own, so that a target that is added is only
-evaluated, and a seed that is added is only trained.
+untouched model. Its key is a readable name and a digest of the weights and how they see and compute, the items,
+the method, the optimisation, the seed and the version of this code. Places, engines, devices and numbers of
+workers are not in it. The answers of a cell to one target by one scorer are a shard with a digest of its own, so
+that a target that is added is only evaluated, and a seed that is added is only trained.
 """
 
 from __future__ import annotations
@@ -199,18 +198,18 @@ def make_plan(
     InputError
         A task cannot be opened, or has fewer items than the study asks for.
     """
-    found = find_item_sets(study, here_only=here_only)
+    items = find_item_sets(study, here_only=here_only)
     adapters = {
         key: Adapter(place, (adapter_digests or {})[place]) for key, place in adapter_places(study).items()
     }
     makers = [
-        _Maker(study, model, variant, model_digests[model], found, adapters)
+        _Maker(study, model, variant, model_digests[model], items, adapters)
         for model in study.models
         for variant in [*study.variants] or [""]
     ]
     cells = [cell for maker in makers for cell in maker.cells()]
-    fetched = tuple(sentence for sentence, by_run in found.missing.items() if by_run)
-    return Plan(study, tuple(cells), found.supplies, model_digests, tuple(found.missing), fetched)
+    fetched = tuple(sentence for sentence, by_run in items.missing.items() if by_run)
+    return Plan(study, tuple(cells), items.supplies, model_digests, tuple(items.missing), fetched)
 
 
 class _Maker:
@@ -236,39 +235,39 @@ class _Maker:
 
     def cells(self) -> list[Cell]:
         """The untouched model, the finetunes by source and seed, what is trained already, controls, mixtures."""
-        found = [self._cell("base", "", None)]
+        cells = [self._cell("base", "", None)]
         for items in self.items.sources.values():
-            found += self._over_seeds("finetune", items.task, training=(items,), counts=(items.n_items,))
+            cells += self._over_seeds("finetune", items.task, training=(items,), counts=(items.n_items,))
         for (name, model, seed), adapter in self.adapters.items():
             if model == self.model:
-                found.append(self._cell("finetune", name, seed, adapter=adapter))
-        of_source = {(cell.source, cell.seed): cell for cell in found}
+                cells.append(self._cell("finetune", name, seed, adapter=adapter))
+        of_source = {(cell.source, cell.seed): cell for cell in cells}
         mix = tuple(self.items.sources.values())
         for control in self.study.controls:
-            found += self._over_seeds("control", control, control=control, training=mix)
+            cells += self._over_seeds("control", control, control=control, training=mix)
         for control in self.study.per_source_controls:
             for items in mix:
-                found += self._over_seeds(
+                cells += self._over_seeds(
                     "control", f"{control}: {items.task}", control=control, training=(items,)
                 )
         for name, parts in self.items.mixtures.items():
             training, counts = zip(*parts, strict=True)
-            found += self._over_seeds("mixture", name, training=training, counts=counts)
+            cells += self._over_seeds("mixture", name, training=training, counts=counts)
         for name, merge in self.study.merges.items():
-            found += self._merges(name, merge, of_source)
-        return found
+            cells += self._merges(name, merge, of_source)
+        return cells
 
     def _merges(self, name: str, merge: Merge, of_source: Mapping[tuple[str, int | None], Cell]) -> list[Cell]:
         """One for each seed of which all parts are there."""
-        found = []
+        cells = []
         weights = sorted(merge.of.items())
         for seed in self.study.seeds:
             parts = [of_source.get((source, seed)) for source, _ in weights]
             there = tuple(part for part in parts if part is not None)
             if len(there) == len(parts):
                 merged = Merged(there, tuple(weight for _, weight in weights), merge.how, merge.density)
-                found.append(self._cell("mixture", f"merge-{merge.how}: {name}", seed, merged=merged))
-        return found
+                cells.append(self._cell("mixture", f"merge-{merge.how}: {name}", seed, merged=merged))
+        return cells
 
     def _over_seeds(self, kind: Kind, source: str, **how: Any) -> list[Cell]:
         more = self.study.more_seeds.get(source, ()) if kind == "finetune" else ()
@@ -286,6 +285,7 @@ class _Maker:
         adapter: Adapter | None = None,
         merged: Merged | None = None,
     ) -> Cell:
+        # these facts and their order make every key: after a change no finished cell is recognised
         facts: list[Any] = [SCHEMA, self.sees, self.quantised]
         if adapter:
             facts += ["adapter", adapter.digest]
@@ -322,11 +322,11 @@ class _Maker:
     def _shards(self, items: ItemSet, cell_digest: str) -> list[Shard]:
         """One a scorer; a target without options is always generated, on all of its items."""
         evaluation = self.study.evaluation
-        found = []
+        shards = []
         for scorer in evaluation.scorers if items.has_options else ("generation",):
             sample = evaluation.generation_items if items.has_options and scorer == "generation" else None
             n_items = min(items.n_items, sample or items.n_items)
             how = [scorer, evaluation.max_new_tokens if scorer == "generation" else evaluation.rotations]
             digest = digest_of(SCHEMA, cell_digest, items.task, items.digest, n_items, how, items.label_version)
-            found.append(Shard(items, scorer, n_items, digest))
-        return found
+            shards.append(Shard(items, scorer, n_items, digest))
+        return shards

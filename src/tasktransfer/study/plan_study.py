@@ -69,10 +69,10 @@ def _adapter_digest(folder: Path) -> str:
 
 def taken_from_hub(study: Study) -> list[str]:
     """The tasks whose name is taken as one on the Hub, in one sentence: a folder may have been meant."""
-    found = {name: source.dataset for name, source in study.datasets.items() if source.folder is None}
-    if not found:
+    datasets = {name: source.dataset for name, source in study.datasets.items() if source.folder is None}
+    if not datasets:
         return []
-    names = ", ".join(f"{name} ({dataset})" for name, dataset in found.items())
+    names = ", ".join(f"{name} ({dataset})" for name, dataset in datasets.items())
     return [f"taken as Hub datasets, since there is no such folder: {names}"]
 
 
@@ -113,10 +113,10 @@ def _faults(name: str, choice: ModelChoice, family: Family | None) -> Iterator[s
     if family is None:
         return
     accepted = [key for key, word in _BUDGET.items() if word in family.pixel_settings]
-    told = f"accepted are {' and '.join(accepted)}" if accepted else "it has none of this kind"
+    hint = f"accepted are {' and '.join(accepted)}" if accepted else "it has none of this kind"
     for key in _BUDGET:
         if getattr(choice, key) is not None and key not in accepted:
-            yield f"models.{name}.{key}: is not a setting of {family.model_class}; {told}"
+            yield f"models.{name}.{key}: is not a setting of {family.model_class}; {hint}"
     if choice.frame_seconds is not None and family.video is None:
         yield f"models.{name}.frame_seconds: {family.model_class} takes the frames of a video as images only"
 

@@ -1,4 +1,4 @@
-"""The rules of a study that types cannot tell, over its values as read; each fault with its place."""
+"""The rules of a study that types cannot express, over its values as read; each fault with its place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault]:
-    """What types cannot tell: unknown tasks and models, paths that are not there, things named twice."""
+    """What types cannot express: unknown tasks and models, paths that are not there, things named twice."""
     own = mapping_of(values, "tasks") | mapping_of(values, "datasets")
     known = [*KNOWN_TASKS, *map(str, own)]
     lists = ("sources", "targets") if own_targets else ("sources",)
@@ -42,8 +42,8 @@ def name_faults(values: dict[str, Any], *, own_targets: bool) -> Iterator[Fault]
             yield Fault(("tasks", name), f"no such folder: {place}")
         dataset = place.get("dataset") if isinstance(place, dict) else None
         if isinstance(dataset, str) and looks_local(dataset) and not Path(dataset).is_dir():
-            told = f"no such folder: {dataset}; a dataset on the Hub is named org/name"
-            yield Fault(("tasks", name, "dataset"), told)
+            sentence = f"no such folder: {dataset}; a dataset on the Hub is named org/name"
+            yield Fault(("tasks", name, "dataset"), sentence)
     for name in mapping_of(values, "training"):
         sources = [source for source in _list(values, "sources") if isinstance(source, str)]
         sources += [str(task) for mixture in mapping_of(values, "mixtures").values() for task in _keys(mixture)]
@@ -78,8 +78,8 @@ def _mixture_faults(values: dict[str, Any], known: Sequence[str]) -> Iterator[Fa
             yield Fault(("merges", str(name), "of"), f"no mixture {of!r}{closest(of, list(map(str, mixtures)))}")
         for task in _keys(of):
             if task not in there:
-                told = f"{task!r} is no source of this study{closest(str(task), there)}; its adapter is needed"
-                yield Fault(("merges", str(name), "of"), told)
+                message = f"{task!r} is no source of this study{closest(str(task), there)}; its adapter is needed"
+                yield Fault(("merges", str(name), "of"), message)
 
 
 def _adapter_faults(values: dict[str, Any]) -> Iterator[Fault]:
@@ -156,8 +156,8 @@ def clashes(values: dict[str, Any], given: dict[str, Any]) -> Iterator[Fault]:
 
 def mapping_of(values: dict[str, Any], key: str) -> dict[str, Any]:
     """The mapping of a key; an empty one where there is something else."""
-    found = values.get(key)
-    return found if isinstance(found, dict) else {}
+    value = values.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _endless_faults(values: dict[str, Any]) -> Iterator[Fault]:
@@ -169,14 +169,14 @@ def _endless_faults(values: dict[str, Any]) -> Iterator[Fault]:
         closed = closed_name(target) if isinstance(target, str) else ""
         drawn = is_function(own[closed]) if isinstance(own.get(closed), str) else closed in TOY_TASKS
         if drawn and target not in mapping_of(values, "more_items"):
-            told = f"{target!r} is drawn without end; say a number here or in more_items.{target}"
-            yield Fault(("items", "target"), told)
+            message = f"{target!r} is drawn without end; say a number here or in more_items.{target}"
+            yield Fault(("items", "target"), message)
 
 
 def _list(values: dict[str, Any], key: str) -> list[Any]:
     """The list of a key; an empty one where there is something else."""
-    found = values.get(key)
-    return found if isinstance(found, list) else []
+    value = values.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _keys(given: Any) -> list[Any]:

@@ -98,7 +98,26 @@ def run_study(
 def resume_study(
     out: str | Path, *, workers: int = 1, engine: Engine | None = None, quiet: bool = False
 ) -> RunResult:
-    """Do what is missing of the study that was last run in a folder; see `run_study`."""
+    """Do what is missing of the study that was last run in a folder; see `run_study`.
+
+    Parameters
+    ----------
+    out
+        Folder of the study.
+    workers
+        Processes of this machine. With 1, and one GPU a finetune, everything happens in this one.
+    engine
+        What does the jobs instead, of `tasktransfer.study.engines.engine`.
+    quiet
+        Show no progress; the log is written all the same.
+
+    Raises
+    ------
+    InputError, SettingsError
+        The folder holds no study, or an option is not as it must be.
+    OutputError
+        The folder cannot be written to, is full, or belongs to another run.
+    """
     study = Store(Path(out)).read_study()
     return _run(study, Path(out), _engine(study, workers, engine), quiet=quiet)
 
@@ -116,7 +135,7 @@ def _run(
     plan = plan_study(study)
     with locked(root):
         store, progress = Store(root), Progress(root / "run.log", quiet=quiet)
-        store.sweep()
+        store.sweep()  # under the lock: what is half-written belongs to no run that is alive
         for sentence in (*taken_from_hub(study), *unseen_items(plan)):
             progress.tell(sentence)
         changed = store.changed_keys(plan)
@@ -207,10 +226,10 @@ def _require_packages() -> None:
 
 def environment() -> dict[str, str]:
     """Versions that results may depend on; no names of machines."""
-    found = {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
+    versions = {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "absent"
-    return found | {"image_backend": "pil"}
+            versions[package] = "absent"
+    return versions | {"image_backend": "pil"}

@@ -126,7 +126,7 @@ class ItemCounts(_Part):
 
 
 class Evaluation(_Part):
-    """How answers are had. Items without options are always generated, on all items.
+    """How answers are obtained. Items without options are always generated, on all items.
 
     With `rotations` the likelihood of an option is the mean over all cyclic orders of the options.
     """
@@ -235,7 +235,7 @@ class Study(_Part):
 
 def study_text(study: Study) -> str:
     """A study as YAML, for one that was made in Python."""
-    told = study.model_dump(mode="json", exclude_defaults=True)
+    values = study.model_dump(mode="json", exclude_defaults=True)
     if study.variants:  # whole: what a variant leaves out is taken from the study
-        told["variants"] = {name: variant.model_dump(mode="json") for name, variant in study.variants.items()}
-    return str(yaml.safe_dump(told, sort_keys=False))
+        values["variants"] = {name: variant.model_dump(mode="json") for name, variant in study.variants.items()}
+    return str(yaml.safe_dump(values, sort_keys=False))

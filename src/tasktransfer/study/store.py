@@ -79,7 +79,19 @@ class Store:
         return self.root / "cells" / cell.key
 
     def items_file(self, model: str, sees: str, items: ItemSet, *, pixels: bool = False) -> Path:
-        """Where items lie as a model sees them; `sees` is `Plan.sees` of it."""
+        """Where items lie as a model sees them.
+
+        Parameters
+        ----------
+        model
+            Its name in the study.
+        sees
+            `Plan.sees` of it.
+        items
+            Which items.
+        pixels
+            The file with prepared images, not the one with their features.
+        """
         ending = ".pixels.safetensors" if pixels else ".safetensors"
         return self.root / "items" / f"{slug(model)}-{sees}" / f"{items.key}{ending}"
 
@@ -113,15 +125,15 @@ class Store:
     def _told(self) -> tuple[Study, dict[str, str], dict[str, str]]:
         """The study, and the digests of its models and adapters."""
         path = self.root / run_folder.STUDY
-        told = _json(path)
-        if told is None:
+        record = _json(path)
+        if record is None:
             raise InputError(
                 f"{self.root}: is not the folder of a study (no readable study.json); "
                 f"`tasktransfer run STUDY.yaml --out DIR` makes one"
             )
         try:
-            study = Study.model_validate(told["study"])
-            weights, adapters = told["model_digests"], told.get("adapter_digests", {})
+            study = Study.model_validate(record["study"])
+            weights, adapters = record["model_digests"], record.get("adapter_digests", {})
             lost = [*(study.models.keys() - weights), *({*adapter_places(study).values()} - {*adapters})]
         except (ValidationError, KeyError, TypeError) as error:
             raise InputError(f"{path}: {_first_fault(error)}; {_OTHER_VERSION}") from error
@@ -131,15 +143,30 @@ class Store:
 
     def changed_keys(self, plan: Plan) -> list[str]:
         """The keys of the study that differ from the one last run here; empty where there was none."""
-        told = _json(self.root / run_folder.STUDY)
-        if told is None:
+        record = _json(self.root / run_folder.STUDY)
+        if record is None:
             return []
-        old = told.get("study")
+        old = record.get("study")
         before: dict[str, Any] = old if isinstance(old, dict) else {}
         return sorted(_changed(before | {"compute": None}, _dump(plan.study) | {"compute": None}))
 
     def write_study(self, plan: Plan, text: str, overrides: Sequence[str] = ()) -> bool:
-        """Keep a study as it was given and as it was understood; whether an earlier one went to ``earlier/``."""
+        """Keep a study as it was given and as it was understood.
+
+        Parameters
+        ----------
+        plan
+            Its plan, whose digests of models and adapters are kept with it.
+        text
+            The file as given.
+        overrides
+            ``key.key=value`` each, as they were applied.
+
+        Returns
+        -------
+        bool
+            Whether another text was there, which is kept in ``earlier/``.
+        """
         verbatim = self.root / "study.yaml"
         old = verbatim.read_bytes() if verbatim.is_file() else text.encode()
         if old != text.encode():
@@ -147,13 +174,13 @@ class Store:
             kept.parent.mkdir(exist_ok=True)
             write_text(kept, old.decode("utf-8", "replace"))
         write_text(verbatim, text)
-        told = {
+        record = {
             "study": _dump(plan.study),
             "model_digests": dict(plan.model_digests),
             "adapter_digests": {cell.adapter.place: cell.adapter.digest for cell in plan.cells if cell.adapter},
             "set": list(overrides),
         }
-        write_json(self.root / run_folder.STUDY, told)
+        write_json(self.root / run_folder.STUDY, record)
         return old != text.encode()
 
     def sweep(self) -> None:
@@ -214,14 +241,14 @@ class Store:
 
     def _differences(self, record: Path) -> Iterator[tuple[str, str]]:
         """Each file of a record that is not as recorded, and why."""
-        told = _json(record)
-        if not told or not isinstance(told.get("files"), dict):
+        content = _json(record)
+        if not content or not isinstance(content.get("files"), dict):
             yield record.name, "the record itself cannot be read"
             return
-        for name, wanted in told["files"].items():
+        for name, wanted in content["files"].items():
             path = record.parent / name
             try:
-                size = path.stat().st_size
+                size = path.stat().st_size  # the size first: a digest reads the whole file
                 if size != wanted["size"]:
                     yield name, f"has {size} bytes instead of {wanted['size']}"
                 elif self._fingerprint(path) != wanted:
@@ -243,6 +270,7 @@ class Store:
             with refusing_to_write(final):
                 yield partial
                 names = sorted(path.relative_to(partial) for path in partial.rglob("*") if path.is_file())
+                # the record goes first and comes last: killed in between, the cell counts as not trained
                 (final / _RECORD).unlink(missing_ok=True)
                 for entry in sorted(partial.iterdir()):
                     _replace(entry, final / entry.name)
@@ -251,7 +279,15 @@ class Store:
             shutil.rmtree(partial, ignore_errors=True)
 
     def write_shard(self, cell: Cell, shard: Shard, rows: list[dict[str, Any]]) -> None:
-        """Write and record the answers of a cell to a target."""
+        """Write and record the answers of a cell to a target.
+
+        Parameters
+        ----------
+        cell, shard
+            Whose answers, and to which target by which scorer.
+        rows
+            One an item, with the columns of `PREDICTIONS`.
+        """
         folder = self.folder(cell) / "answers"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{shard.key}.parquet"
@@ -318,8 +354,8 @@ class Store:
 def _first_fault(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return f"{error} is missing or no mapping" if isinstance(error, KeyError) else str(error)
-    found = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+    detail = error.errors()[0]
+    return f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"
 
 
 def _dump(study: Study) -> dict[str, Any]:
@@ -341,14 +377,14 @@ def _fingerprint(path: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _replace(source: Path, destination: Path) -> None:
-    if destination.is_dir():
+    if destination.is_dir():  # no folder is renamed onto one that holds something
         shutil.rmtree(destination)
     source.replace(destination)
 

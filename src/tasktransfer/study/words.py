@@ -68,6 +68,6 @@ def _states(cells: Sequence[Cell], store: Store) -> dict[str, str]:
         if store.is_done(cell):
             states[cell.key] = "finished"
             continue
-        told = str((store.error(cell) or {}).get("error", ""))
-        states[cell.key] = f"failed:{told.splitlines()[0]}" if told else "to do"
+        message = str((store.error(cell) or {}).get("error", ""))
+        states[cell.key] = f"failed:{message.splitlines()[0]}" if message else "to do"
     return states

@@ -29,8 +29,9 @@ class HubRepo:
             from huggingface_hub import try_to_load_from_cache
         except ImportError:
             return None
-        found = try_to_load_from_cache(self.name, file, revision=self.revision, repo_type="dataset")
-        return Path(found) if isinstance(found, str) else None
+        path = try_to_load_from_cache(self.name, file, revision=self.revision, repo_type="dataset")
+        # neither path nor None but a marker, where the cache knows that the repository has no such file
+        return Path(path) if isinstance(path, str) else None
 
     def local(self, file: str, data: Path | None) -> Path | None:
         """The file without network, or None."""
@@ -44,11 +45,11 @@ class HubRepo:
         Raises
         ------
         InputError
-            It is not to be had; the message names the command that gets it.
+            It is not available; the message names the command that gets it.
         """
-        found = self.local(file, data)
-        if found is not None:
-            return found
+        path = self.local(file, data)
+        if path is not None:
+            return path
         if data is not None:
             raise InputError(self.missing(file, data))
         try:
@@ -62,7 +63,17 @@ class HubRepo:
             raise InputError(f"{self.missing(file, None)}\nThe Hub says: {reason}") from error
 
     def missing(self, file: str, data: Path | None, *, files: str = "") -> str:
-        """That a file is missing, and the command that gets it; `files` is what to fetch where that is more."""
+        """That a file is missing, and the command that gets it.
+
+        Parameters
+        ----------
+        file
+            Path in the repository.
+        data
+            The local copy that lacks it; None for the Hub's cache.
+        files
+            What to fetch where that is more than `file`, names parted by spaces.
+        """
         place = f"{data}: has no {file}" if data else f"{self.name}: {file} is not in the local Hub cache"
         return f"{place}; get it with: {self.command(data, files or file)}"
 
@@ -72,8 +83,21 @@ class HubRepo:
 
 
 def download_command(name: str, revision: str | None, data: Path | None, files: str = "") -> str:
-    """The shell command that fetches a dataset repository, into `data` or into the cache.
+    """The shell command that fetches a dataset repository.
 
+    Parameters
+    ----------
+    name
+        ``org/name`` on the Hub.
+    revision
+        A commit, tag or branch; None for the newest.
+    data
+        The folder to fetch into; None for the Hub's cache.
+    files
+        Names parted by spaces; empty for the whole repository.
+
+    Examples
+    --------
     >>> download_command("org/name", "abc", Path("copy"), "test.jsonl")
     'hf download org/name test.jsonl --repo-type dataset --revision abc --local-dir copy'
     """

@@ -3,8 +3,8 @@
 Every image is decoded once. Wrong are images that cannot be used, items that stand there twice, test images among
 the training images, and right answers that stand at one letter too often for chance (chi-squared, p below 0.001).
 
-Test images that look like training images by a perceptual hash are told, and are a fault of a benchmark's training
-folder. Elsewhere they need not be: drawn pictures look alike without being the same.
+Test images that look like training images by a perceptual hash are listed, and are a fault of a benchmark's
+training folder. Elsewhere they need not be: drawn pictures look alike without being the same.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ def find_alike(train: Sequence[tuple[str, Any]], test: Sequence[tuple[str, Any]]
 
     if not train or not test:
         return []
-    found = near(np.concatenate([row for _, row in train]), np.concatenate([row for _, row in test]))
-    return list(dict.fromkeys(Leak(test[j][0], train[i][0]) for i, j, _ in found))
+    pairs = near(np.concatenate([row for _, row in train]), np.concatenate([row for _, row in test]))
+    return list(dict.fromkeys(Leak(test[j][0], train[i][0]) for i, j, _ in pairs))
 
 
 def _look(split: str, items: Sequence[Item]) -> SplitLook:
@@ -188,7 +188,7 @@ def _look(split: str, items: Sequence[Item]) -> SplitLook:
 
 
 def _pixel_digests(item: Item, look: SplitLook) -> list[str]:
-    """Digests of the images of an item; an image that cannot be decoded is told once and counts as its own."""
+    """Digests of the images of an item; an image that cannot be decoded is reported once and counts as its own."""
     from tasktransfer.tasks.leaks import image_hashes
 
     digests = []

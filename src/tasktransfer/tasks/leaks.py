@@ -88,13 +88,13 @@ def _hash(image: Image.Image) -> Hashes:
 
 
 def _packed(low: NDArray[np.float64]) -> Hashes:
-    values = low.ravel()[1:]
-    bits = np.r_[values > np.median(values), False]
+    values = low.ravel()[1:]  # without the mean
+    bits = np.r_[values > np.median(values), False]  # one more bit, to fill whole words
     return np.packbits(bits).view(">u8").astype(np.uint64)
 
 
 def _without_black_quarter(small: NDArray[np.float64]) -> NDArray[np.float64]:
-    half = SIDE // 2
+    half = SIDE // 2  # the first row and column of the quarter may hold some of the rest: shrinking blends them
     if small[half + 1 :, half + 1 :].max() > _BLACK or small[:half].max() <= _BLACK:
         return small
     filled = small.copy()
@@ -108,6 +108,15 @@ def near(
 ) -> NDArray[np.int64]:
     """Pairs of rows that are near in both hashes.
 
+    Parameters
+    ----------
+    train, test
+        Results of `image_hashes`, (pictures, `WORDS`).
+    distance
+        Differing bits of the coarse hash at most, of 63.
+    fine_distance
+        Differing bits of the fine hash at most, of 255.
+
     Returns
     -------
     numpy.ndarray
@@ -117,23 +126,26 @@ def near(
     -----
     Every pair of coarse hashes is compared, in blocks; 100,000 with 4,000 take seconds.
     """
+    # zeros are flat pictures, which are near nothing
     at_train, at_test = (np.flatnonzero(hashes.any(1)) for hashes in (train, test))
     searched = np.ascontiguousarray(test[at_test, 0])
-    found = [np.empty((0, 3), np.int64)]
+    pairs = [np.empty((0, 3), np.int64)]
     rows = max(1, _BLOCK // max(1, len(searched)))
     for start in range(0, len(at_train), rows):
         block = at_train[start : start + rows]
         apart = _count_bits(train[block, :1] ^ searched)
+        # places in the flattened block: np.nonzero of a matrix takes several times as long
         i, j = np.divmod(np.flatnonzero(apart <= distance), max(1, len(searched)))
         finely = _count_bits(train[block[i], 1:] ^ test[at_test[j], 1:]).sum(1, dtype=np.int64)
         i, j = i[finely <= fine_distance], j[finely <= fine_distance]
-        found.append(np.stack([block[i], at_test[j], apart[i, j]], 1).astype(np.int64))
-    return np.concatenate(found)
+        pairs.append(np.stack([block[i], at_test[j], apart[i, j]], 1).astype(np.int64))
+    return np.concatenate(pairs)
 
 
 def _count_bits(values: Hashes) -> NDArray[Any]:
     if hasattr(np, "bitwise_count"):
         return np.asarray(np.bitwise_count(values))
+    # numpy 1: sums of neighbouring bits, pairs, fours; the product adds up the bytes (Hacker's Delight, 5-1)
     values = values - ((values >> np.uint64(1)) & np.uint64(0x5555555555555555))
     values = (values & np.uint64(0x3333333333333333)) + ((values >> np.uint64(2)) & np.uint64(0x3333333333333333))
     values = (values + (values >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -146,6 +158,15 @@ def find_leaks(
     """Training items any picture of which is near any picture of an evaluation item.
 
     One leak a pair of items, at the smallest distance among their pictures; in the order of `train`, then `test`.
+
+    Parameters
+    ----------
+    train, test
+        Items whose pictures are compared.
+    distance
+        Differing bits of the coarse hash at most, of 63.
+    fine_distance
+        Differing bits of the fine hash at most, of 255.
     """
     (train_names, train_hashes), (test_names, test_hashes) = _flattened(train), _flattened(test)
     nearest: dict[tuple[str, str], int] = {}

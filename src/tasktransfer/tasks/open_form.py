@@ -98,7 +98,7 @@ def as_open(item: Item) -> Item:
 
 
 def _without_options(question: str, choices: tuple[str, ...]) -> str:
-    """A question without its options, where its text lists them, and without being told to choose."""
+    """A question without its options, where its text lists them, and without the request to choose."""
     kept = question
     if tuple(map(normal_text, find_choices(question))) == tuple(map(normal_text, choices)):
         lines = question.rstrip().splitlines()

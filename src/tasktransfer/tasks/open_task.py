@@ -41,8 +41,8 @@ class Supply:
     name
         As the study calls it.
     version
-        Which release of the answers it gives, or what tells it once the data have been opened; empty where there
-        is but one.
+        Which release of the answers it gives, or a function that says so once the data have been opened; empty
+        where there is but one.
     draw
         ``(split, n_items)`` -> the items, always the same ones.
     digest
@@ -142,8 +142,8 @@ def open_task(
     if place is None:
         return _drawn(name, seed)
     if isinstance(place, HubDataset):
-        found = read_hub_dataset(name, place, data)
-        return Supply(name, "", found.draw, found.digest, found.count, promised=found.promised)
+        hub = read_hub_dataset(name, place, data)
+        return Supply(name, "", hub.draw, hub.digest, hub.count, promised=hub.promised)
     if is_function(place):
         return _own_function(name, place, seed)
     task = read_folder_task(Path(place))
@@ -161,6 +161,19 @@ def missing(
     """Say what a task lacks and the command that gets it, without network; None where nothing is missing.
 
     Cheap: files are looked for, not read. Folders and functions of one's own lack nothing that a command gets.
+
+    Parameters
+    ----------
+    name
+        The name used in tables, with or without `OPEN_SUFFIX`.
+    place
+        As for `open_task`.
+    splits
+        The splits that are needed: ``train``, ``test`` or both.
+    data
+        The local copy of a benchmark or Hub dataset; None looks in the Hub's cache.
+    training
+        A folder with ``items.jsonl``: the training items of a benchmark.
     """
     if place is None and (benchmark := benchmark_of(closed_name(name))):
         return benchmark.open(closed_name(name), data, training, 32, False).missing(splits)
@@ -195,8 +208,8 @@ def _asked_openly(name: str, closed: Supply) -> Supply:
 
     def digest(split: str, n_items: int) -> str:
         """That of the items as choices and of what becomes of the first of them."""
-        told = [(item.question, item.answer, item.scorer) for item in draw(split, min(n_items, _PROBE))]
-        return hashlib.sha256(f"{closed.digest(split, n_items)} {told}".encode()).hexdigest()
+        asked = [(item.question, item.answer, item.scorer) for item in draw(split, min(n_items, _PROBE))]
+        return hashlib.sha256(f"{closed.digest(split, n_items)} {asked}".encode()).hexdigest()
 
     return replace(closed, name=name, draw=draw, digest=digest)
 
@@ -220,11 +233,12 @@ def _own_function(name: str, place: str, seed: int) -> Supply:
 
 def _probed(name: str, label_version: str, draw: Callable[[str, int], list[Item]]) -> Supply:
     def digest(split: str, n_items: int) -> str:
-        """Drawing is a function of the seed: the first items tell a changed one."""
+        """Drawing is a function of the seed: the first items show a change."""
         whole = hashlib.sha256(f"{split} {n_items}\n".encode())
         for item in draw(split, n_items if n_items < _PROBE else _PROBE):
-            told = (item.id, item.question, item.choices, item.answer, item.is_video)
-            whole.update(repr((*told, item.scorer) if item.scorer else told).encode())
+            facts = (item.id, item.question, item.choices, item.answer, item.is_video)
+            # no empty scorer, so that items without one keep the digest they had before there were scorers
+            whole.update(repr((*facts, item.scorer) if item.scorer else facts).encode())
             for image in item.images:
                 whole.update(repr((image.size, image.mode)).encode() + image.tobytes())
         return whole.hexdigest()

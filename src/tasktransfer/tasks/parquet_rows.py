@@ -1,4 +1,4 @@
-"""Rows of a parquet file, a few at a time; a file that cannot be read is told by its name."""
+"""Rows of a parquet file, a few at a time; a file that cannot be read is named."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def is_image(kind: pa.DataType) -> bool:
 
 def read_rows(path: Path, columns: Sequence[str], n_rows: int | None = None) -> Iterator[dict[str, Any]]:
     """The first rows of some columns; what follows them is not read.
+
+    Parameters
+    ----------
+    path
+        A parquet file.
+    columns
+        Names of columns, also of parts of a struct: ``image_1.path``.
+    n_rows
+        Rows at most; all when None.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Images of an item as they are stored, decoded each time they are asked for.
 
 A benchmark decoded whole does not fit: the 351 pictures of BLINK's Art_Style take some 150 MB as JPEG and several
-GB as pixels. So an item holds files or encoded bytes. What cannot be used is told with the names of item and file:
-by the headers when a study is planned, by the whole image when it is looked at.
+GB as pixels. So an item holds files or encoded bytes. What cannot be used is reported with the names of item and
+file: by the headers when a study is planned, by the whole image when it is looked at.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Pictures(Sequence["Image"]):
     wheres: tuple[str, ...]
 
     def faults(self) -> list[str]:
-        """What the headers of the images tell to be wrong with them; no pixels are read."""
-        told = []
+        """What is wrong with the images by their headers; no pixels are read."""
+        messages = []
         for data, where in zip(self.stored, self.wheres, strict=True):
             try:
                 _opened(data, where, decode=False)
             except InputError as error:
-                told.append(str(error))
-        return told
+                messages.append(str(error))
+        return messages
 
     def read(self) -> Iterator[bytes]:
         """The encoded bytes of each image."""
@@ -76,19 +76,19 @@ class Pictures(Sequence["Image"]):
 
 
 def digest_with_pictures(items: Iterable[tuple[str, Pictures]]) -> str:
-    """SHA-256 over what is told of each item and the bytes of its images.
+    """SHA-256 over the text of each item and the bytes of its images.
 
     Raises
     ------
     InputError
-        Headers of images tell that they cannot be used; the first are all told.
+        Headers of images show that they cannot be used; the first faults are all reported.
     """
     whole = hashlib.sha256()
     faults: list[str] = []
-    for told, pictures in items:
+    for text, pictures in items:
         faults += pictures.faults()
-        whole.update(told.encode())
-        for data in pictures.read():
+        whole.update(text.encode())
+        for data in pictures.read():  # a digest each, so that it counts where one image ends
             whole.update(hashlib.sha256(data).digest())
     raise_faults(faults)
     return whole.hexdigest()
@@ -147,6 +147,7 @@ def _opened(data: Stored, where: str, *, decode: bool) -> Image:
         raise InputError(f"{where}: the image is too large ({error}); at most {MAX_PIXELS} pixels") from error
     except InputError:
         raise
+    # Pillow raises a SyntaxError for a broken PNG, and what its decoders raise for data that are cut
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error) as error:
         raise InputError(f"{where}: not a readable image ({_plain(error)})") from error
 

@@ -1,4 +1,4 @@
-"""Frames of a video as ordered images: which ones, and how they are had.
+"""Frames of a video as ordered images: which ones, and how they are read.
 
 Of N frames the rule takes ``linspace(0, N - 1, min(n, N))``, cut to whole numbers: the first, the last, and evenly
 between, as lmms-eval does for several images. Other harnesses take other frames (transformers never the last), so
@@ -59,12 +59,12 @@ class Video:
         return f"{self.path}, {self.member}" if self.member else str(self.path)
 
     def fingerprint(self) -> str:
-        """What tells a changed video without reading all of it: sizes, and digests of the beginning and end."""
+        """A digest that changes with the video, without reading all of it: from sizes, beginnings and ends."""
         whole = hashlib.sha256()
         if self.member:
             with zipfile.ZipFile(self.path) as archive:
-                told = archive.getinfo(self.member)
-                whole.update(f"{told.file_size} {told.CRC}".encode())
+                info = archive.getinfo(self.member)
+                whole.update(f"{info.file_size} {info.CRC}".encode())
         else:
             for file in _frame_files(self.path) if self.path.is_dir() else [self.path]:
                 size = file.stat().st_size
@@ -104,7 +104,22 @@ class Frames(Sequence["Image"]):
 
 
 def find_video(folder: Path, dataset: str, scene: str) -> Video | None:
-    """Look for a scene: ``dataset/scene.mp4``, a folder ``dataset/scene`` of frames, or ``dataset.zip``."""
+    """Look for a scene: ``dataset/scene.mp4``, a folder ``dataset/scene`` of frames, or ``dataset.zip``.
+
+    Parameters
+    ----------
+    folder
+        It holds the videos of all data sets.
+    dataset
+        Name of a folder or archive in it.
+    scene
+        Name of the video without its ending.
+
+    Returns
+    -------
+    Video or None
+        The first of the three that is there.
+    """
     if (folder / dataset / f"{scene}.mp4").is_file():
         return Video(folder / dataset / f"{scene}.mp4")
     if _frame_files(folder / dataset / scene):
@@ -116,8 +131,8 @@ def find_in_archive(archive: Path, scene: str) -> Video | None:
     """A scene among the members of a zip archive."""
     if not archive.is_file():
         return None
-    told = archive.stat()
-    members = _members(archive, told.st_size, told.st_mtime_ns)
+    status = archive.stat()
+    members = _members(archive, status.st_size, status.st_mtime_ns)
     return Video(archive, members[scene]) if scene in members else None
 
 
@@ -152,9 +167,9 @@ def _decoded_file(video: Video, n_frames: int) -> tuple[tuple[int, ...], tuple[I
     except ImportError as error:
         raise InputError(f"{video.name}: {_NO_DECODER}") from error
     try:
-        told = _told_frames(video)
-        counted, images = _taken(video, frame_indices(told, n_frames))
-        if counted != told:  # the header has no number of frames, or a wrong one
+        in_header = _told_frames(video)
+        counted, images = _taken(video, frame_indices(in_header, n_frames))
+        if counted != in_header:  # the header has no number of frames, or a wrong one
             _, images = _taken(video, frame_indices(counted, n_frames))
     except (av.FFmpegError, OSError, IndexError) as error:
         raise InputError(f"{video.name}: not a readable video ({error})") from error
@@ -176,12 +191,12 @@ def _each_frame(video: Video) -> Iterator[Any]:
 
     with av.open(_source(video)) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+        stream.thread_type = "AUTO"  # several frames at once; by default only slices of one frame are
         yield from container.decode(stream)
 
 
 def _taken(video: Video, indices: Sequence[int]) -> tuple[int, dict[int, Image]]:
-    """How many frames there are, and those that are wanted."""
+    """How many frames there are, and those that are wanted; all are decoded, since a header may be wrong."""
     wanted, images, counted = set(indices), {}, 0
     for frame in _each_frame(video):
         if counted in wanted:
@@ -193,5 +208,6 @@ def _taken(video: Video, indices: Sequence[int]) -> tuple[int, dict[int, Image]]
 def _source(video: Video) -> str | io.BytesIO:
     if not video.member:
         return str(video.path)
+    # in memory: a decoder jumps back and forth, and each jump back in a member reads it from its start again
     with zipfile.ZipFile(video.path) as archive:
         return io.BytesIO(archive.read(video.member))

@@ -203,3 +203,12 @@ def test_a_scene_goes_when_any_of_its_views_is_an_evaluation_picture(sources, tm
 def test_layouts_cover_all_builders():
     assert set(LAYOUTS) == set(BUILDERS)
     assert np.array(picture(1)).std() > 20
+
+
+def test_annotations_with_odd_line_breaks_are_read_whole(tmp_path):
+    """U+2028 is no end of a JSON line, and a quoted field of a table may hold line breaks."""
+    (tmp_path / "lines.jsonl").write_text('{"caption": "one\u2028two"}\n{"caption": "three"}\n', encoding="utf-8")
+    (tmp_path / "table.csv").write_text('name,caption\na,"first\nsecond"\nb,third\n', encoding="utf-8")
+    source = Source(tmp_path, "annotations", "*")
+    assert [row["caption"] for row in source.json_lines("lines.jsonl")] == ["one\u2028two", "three"]
+    assert [row["caption"] for row in source.table("table.csv", ("caption",))] == ["first\nsecond", "third"]

@@ -151,7 +151,17 @@ class Family:
 
 
 def square_tokens(row: Checkpoint, sizes: Sequence[Size], pixels: Pixels) -> int:  # noqa: ARG001
-    """Every picture one square."""
+    """Every picture one square.
+
+    Parameters
+    ----------
+    row
+        A checkpoint whose vision tower has a `side`.
+    sizes
+        Of the pictures of one item; only how many there are counts.
+    pixels
+        Not used: a square has no limits.
+    """
     return len(sizes) * per_tile(row.vision)
 
 

@@ -36,14 +36,14 @@ def _settings(folder: Path, tokenizer: Any) -> Settings:
     config, said = read_json_file(folder / "config.json"), read_json_file(folder / "processor_config.json")
     vision = config["vision_config"]
     side = _side(vision["image_size"]) // _side(vision["patch_size"])
-    per_tile = int(side * config.get("downsample_ratio", 0.5)) ** 2
+    tile_tokens = int(side * config.get("downsample_ratio", 0.5)) ** 2
     words = {"image": "<IMG_CONTEXT>", "start_image": "<img>", "end_image": "</img>", "video": "<video>"}
     for kind, named in (("image", "context_image_token"), ("start_image", ""), ("end_image", ""), ("video", "")):
         words[kind] = getattr(tokenizer, named or f"{kind}_token", None) or words[kind]
     pattern = f"(?P<image>{re.escape(words['image'])})|(?P<video>{re.escape(words['video'])})"
-    found = {"image_seq_length": said.get("image_seq_length") or per_tile}
+    settings = {"image_seq_length": said.get("image_seq_length") or tile_tokens}
     optional = token_settings(folder, tokenizer, words, optional=("video",))
-    return found | optional | {"multimodal_pattern": re.compile(pattern)}
+    return settings | optional | {"multimodal_pattern": re.compile(pattern)}
 
 
 def _side(size: int | list[int]) -> int:
@@ -63,6 +63,7 @@ def _image_tokens(row: Checkpoint, sizes: Sequence[Size], pixels: Pixels) -> int
 
 def _n_tiles(row: Checkpoint, size: Size, most: int) -> int:
     """The grid nearest in proportion, of equals a larger one that the picture half fills; and an overview."""
+    # as `get_optimal_tiled_canvas` of transformers, which tries the grids from few tiles to many
     width, height = size
     assert row.vision.side is not None
     grids = [(across, down) for across in range(1, most + 1) for down in range(1, most // across + 1)]

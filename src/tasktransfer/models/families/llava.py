@@ -33,13 +33,13 @@ def _processor_of(folder: Path) -> Any:
 
 def _settings(folder: Path, tokenizer: Any) -> Settings:
     config, said = read_json_file(folder / "config.json"), read_json_file(folder / "processor_config.json")
-    found = {
+    settings = {
         "patch_size": config["vision_config"]["patch_size"],
         "num_additional_image_tokens": 1,  # CLIP's class token, which the strategy "default" then drops
         "vision_feature_select_strategy": config.get("vision_feature_select_strategy", "default"),
     }
-    found |= {name: said[name] for name in found if said.get(name) is not None}
-    return found | token_settings(folder, tokenizer, {"image": said.get("image_token", "<image>")})
+    settings |= {name: said[name] for name in settings if said.get(name) is not None}
+    return settings | token_settings(folder, tokenizer, {"image": said.get("image_token", "<image>")})
 
 
 def _config(row: Checkpoint) -> Any:

@@ -38,14 +38,14 @@ def _processor_of(folder: Path) -> Any:
 def _settings(folder: Path, tokenizer: Any) -> Settings:
     config, said = read_json_file(folder / "config.json"), read_json_file(folder / "processor_config.json")
     vision = config["vision_config"]
-    found = {
+    settings = {
         "num_image_tokens": (vision["image_size"] // vision["patch_size"]) ** 2,
         "vision_feature_select_strategy": config.get("vision_feature_select_strategy", "full"),
         "vision_aspect_ratio": config.get("vision_aspect_ratio", "anyres_max_9"),
     }
-    found |= {name: said[name] for name in found if said.get(name) is not None}
+    settings |= {name: said[name] for name in settings if said.get(name) is not None}
     words = {kind: said.get(f"{kind}_token", f"<{kind}>") for kind in ("image", "video")}
-    return found | token_settings(folder, tokenizer, words)
+    return settings | token_settings(folder, tokenizer, words)
 
 
 def _limit_grid(processor: Any, config: Any, pixels: Pixels) -> None:
@@ -62,6 +62,7 @@ def _image_tokens(row: Checkpoint, sizes: Sequence[Size], pixels: Pixels) -> int
     tile = per_tile(row.vision)
     if len(sizes) != 1:
         return len(sizes) * (tile + 1)
+    # as the processor's `_get_unpadded_features` in transformers, its rounding and its 1.1 included
     (width, height), side = sizes[0], math.isqrt(tile)
     down, across = _best_grid(row, sizes[0], pixels.tiles)
     rows, columns = down * side, across * side

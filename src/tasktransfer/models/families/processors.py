@@ -75,14 +75,31 @@ def _pil_class(folder: Path, usual: str) -> str:
 def token_settings(
     folder: Path, tokenizer: Any, words: dict[str, str], optional: tuple[str, ...] = ("video",)
 ) -> Settings:
-    """``image_token``, ``image_token_id`` and so on; each must be one token of the vocabulary."""
-    found: Settings = {}
+    """``image_token``, ``image_token_id`` and so on; each must be one token of the vocabulary.
+
+    Parameters
+    ----------
+    folder
+        A checkpoint's, for the message.
+    tokenizer
+        Its tokenizer.
+    words
+        What stands for what, such as ``{"image": "<image>"}``.
+    optional
+        Those of `words` that the vocabulary may lack; their id is None then.
+
+    Raises
+    ------
+    InputError
+        The vocabulary lacks another one.
+    """
+    settings: Settings = {}
     vocabulary = tokenizer.get_vocab()
     for kind, word in words.items():
         if word not in vocabulary and kind not in optional:
             raise InputError(f"{folder}: the tokenizer does not know {word!r}, which stands for a {kind}")
-        found |= {f"{kind}_token": word, f"{kind}_token_id": vocabulary.get(word)}
-    return found
+        settings |= {f"{kind}_token": word, f"{kind}_token_id": vocabulary.get(word)}
+    return settings
 
 
 def _chat_template(folder: Path, tokenizer: Any) -> str:
@@ -101,11 +118,11 @@ def _chat_template(folder: Path, tokenizer: Any) -> str:
 def read_json_file(path: Path) -> dict[str, Any]:
     """A JSON object; empty where there is no such file."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not readable JSON ({error})") from error
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise InputError(f"{path}: a JSON object was expected")
-    return told
+    return content

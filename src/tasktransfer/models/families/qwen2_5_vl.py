@@ -55,14 +55,29 @@ def _qwen_settings(folder: Path, tokenizer: Any) -> Settings:
 def multimodal_positions(model: Any, inputs: Inputs) -> torch.Tensor:
     """Positions in time, height and width, as the model counts them."""
     keys = ("mm_token_type_ids", "image_grid_thw", "video_grid_thw", "second_per_grid_ts")
-    told = {key: inputs[key] for key in keys if key in inputs}
+    given = {key: inputs[key] for key in keys if key in inputs}
     positions_PBL: torch.Tensor
-    positions_PBL, _ = model.model.get_rope_index(inputs["input_ids"], **told)
+    positions_PBL, _ = model.model.get_rope_index(inputs["input_ids"], **given)
     return positions_PBL[:, 0]
 
 
 def limit_area(processor: Any, config: Any, pixels: Pixels) -> None:  # noqa: ARG001
-    """Bring a picture's area between limits."""
+    """Bring a picture's area between limits.
+
+    Parameters
+    ----------
+    processor
+        Its image processor is changed.
+    config
+        Not used.
+    pixels
+        `least` and `most`, pixels of a picture; where None the processor's own stays.
+
+    Raises
+    ------
+    SettingsError
+        The lower limit is above the upper one.
+    """
     images = processor.image_processor
     least = pixels.least or images.size["shortest_edge"]
     most = pixels.most or images.size["longest_edge"]
@@ -74,13 +89,23 @@ def limit_area(processor: Any, config: Any, pixels: Pixels) -> None:  # noqa: AR
 
 
 def area_tokens(row: Checkpoint, sizes: Sequence[Size], least: int, most: int) -> int:
-    """Tokens of pictures whose area is brought between two limits, with the marks around each."""
+    """Tokens of pictures whose area is brought between two limits, with the marks around each.
+
+    Parameters
+    ----------
+    row
+        A known checkpoint.
+    sizes
+        Width and height of each picture, pixels.
+    least, most
+        The limits, pixels.
+    """
     unit = row.vision.patch * row.vision.merge
     return sum(_area_tokens(size, unit, least, most) for size in sizes) + 2 * len(sizes)
 
 
 def _area_tokens(size: Size, unit: int, least: int, most: int) -> int:
-    """Both sides to whole units; the area brought between the limits, proportions kept."""
+    """Both sides to whole units; the area brought between the limits, proportions kept: Qwen's `smart_resize`."""
     width, height = (max(unit, round(side / unit) * unit) for side in size)
     area = size[0] * size[1]
     if width * height > most:

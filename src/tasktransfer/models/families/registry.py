@@ -44,8 +44,8 @@ def family_of(folder: Path, name: str | None = None) -> Family:
     """
     config = folder / "config.json"
     try:
-        told = json.loads(config.read_text(encoding="utf-8"))
-        model_type = str(told.get("model_type"))
+        content = json.loads(config.read_text(encoding="utf-8"))
+        model_type = str(content.get("model_type"))
     except FileNotFoundError as error:
         raise InputError(f"{folder}: holds no model (no config.json)") from error
     except (OSError, ValueError, AttributeError) as error:
@@ -55,7 +55,7 @@ def family_of(folder: Path, name: str | None = None) -> Family:
     if model_type in FAMILIES:
         return FAMILIES[model_type]
     hint, known = closest(model_type, FAMILIES), ", ".join(FAMILIES)
-    if not any("vision" in key for key in told):
+    if not any("vision" in key for key in content):
         raise InputError(f"{config}: {model_type!r} is a model without vision; known with vision are {known}")
     raise InputError(f"{config}: model_type {model_type!r}{hint} is not supported; known are {known}")
 
@@ -68,12 +68,12 @@ def family_named(name: str) -> Family:
             raise InputError(f"family {name!r}{closest(name, FAMILIES)}: known are {known}, or module:NAME")
         return FAMILIES[name]
     try:
-        found = pkgutil.resolve_name(name)
+        value = pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"family {name!r} cannot be imported ({error})") from error
-    if not isinstance(found, Family):
-        raise InputError(f"family {name!r} is a {type(found).__name__}, not a tasktransfer.models.families.Family")
-    return found
+    if not isinstance(value, Family):
+        raise InputError(f"family {name!r} is a {type(value).__name__}, not a tasktransfer.models.families.Family")
+    return value
 
 
 def checkpoint(hub_id: str) -> Checkpoint | None:

@@ -277,7 +277,23 @@ def _draw_lines(
 def label_line_ends(
     axes: Axes, tasks: Sequence[str], values: np.ndarray, *, side: str, size: float = 5.5, width: int = 14
 ) -> None:
-    """Labels of up to `width` characters beside the ends of lines, moved apart just enough to be read."""
+    """Labels beside the ends of lines, moved apart just enough to be read.
+
+    Parameters
+    ----------
+    axes
+        Panel of the lines, its limits already set.
+    tasks
+        One label each.
+    values
+        Height of each line's end, in data units.
+    side
+        ``left`` or ``right``.
+    size
+        Font size, in points.
+    width
+        Characters of a label at most.
+    """
     if not len(values):
         return
     low, high = sorted(axes.get_ylim())

@@ -35,8 +35,8 @@ def cliques_numbers(analysis: Analysis) -> pd.DataFrame:
     rows: list[tuple[object, object, int, int, float, str]] = []
     for (model, sign), cliques in analysis.cliques.groupby(["model", "sign"], sort=False):
         largest = cliques.sort_values("size", ascending=False, kind="stable").head(MOST_OF_SIGN)
-        told = zip(largest["size"], largest["probability"], largest["tasks"], strict=True)
-        for rank, (size, probability, names) in enumerate(told, start=1):
+        ranked = zip(largest["size"], largest["probability"], largest["tasks"], strict=True)
+        for rank, (size, probability, names) in enumerate(ranked, start=1):
             rows.extend((model, sign, rank, int(size), probability, task) for task in split_names(names))
     return pd.DataFrame(rows, columns=["model", "sign", "rank", "size", "probability", "task"])
 
@@ -88,8 +88,8 @@ def draw_cliques(analysis: Analysis) -> Figure:
         if position % columns == 0:
             axes.set_ylabel("clique, by size" if n_lines > 6 else "size", fontsize=7, labelpad=2)
     if beside:
-        told = "%: share of the plausible matrices in which these tasks are a clique"
-        figure.text(0.08 / width, 0.06 / float(figure.get_size_inches()[1]), told, fontsize=6)
+        note = "%: share of the plausible matrices in which these tasks are a clique"
+        figure.text(0.08 / width, 0.06 / float(figure.get_size_inches()[1]), note, fontsize=6)
     return figure
 
 
@@ -98,10 +98,10 @@ def _blocks_of(analysis: Analysis, marks: pd.DataFrame, model: str) -> list[_Blo
     for sign in ("positive", "negative"):
         here = marks[(marks["model"] == model) & (marks["sign"] == sign)]
         search = analysis.summary["models"][model]["largest_clique"][sign]
-        found = str(search["n_maximal"]) if search["complete"] else f"more than {search['n_maximal']}"
+        total = str(search["n_maximal"]) if search["complete"] else f"more than {search['n_maximal']}"
         ranked = [rows for _, rows in here.groupby("rank")]
         probabilities = [float(rows["probability"].iloc[0]) for rows in ranked]
-        blocks.append(_Block(sign, found, [list(rows["task"]) for rows in ranked], probabilities))
+        blocks.append(_Block(sign, total, [list(rows["task"]) for rows in ranked], probabilities))
     return blocks
 
 
@@ -139,7 +139,7 @@ def _heading(block: _Block) -> str:
 
 
 def _mark(axes: Axes, columns: list[int], line: int, sign: str, pitch: float) -> None:
-    """A coloured square for each member with the sign in it, so that grey print tells them apart."""
+    """A coloured square for each member with the sign in it, so that the signs differ in grey print too."""
     heights = np.full(len(columns), line)
     axes.scatter(columns, heights, marker="s", s=(0.72 * pitch) ** 2, color=look.SIGN_COLOURS[sign], linewidths=0)
     sign_mark = "+" if sign == "positive" else "_"

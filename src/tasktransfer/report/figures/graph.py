@@ -1,4 +1,4 @@
-"""The transfer graph on a circle, and the cliques as a table of who belongs.
+"""The transfer graph on a circle.
 
 On the circle tasks stand by level, then granularity, then in the order of the analysis, so a task keeps its place
 from model to model and two graphs can be compared by eye; a force layout would move everything.
@@ -240,8 +240,8 @@ def _edge_keys(edges: pd.DataFrame) -> list[Line2D]:
                 )
             )
     if (edges["probability"] < LIKELY).any():
-        told = "pale: likely not among them"
-        lines.append(Line2D([], [], color=look.INK, alpha=_PALE, linewidth=1.5, label=told))
+        label = "pale: likely not among them"
+        lines.append(Line2D([], [], color=look.INK, alpha=_PALE, linewidth=1.5, label=label))
     return lines
 
 

@@ -43,7 +43,17 @@ _EMPTY = "every cell of this figure is a hole"
 
 
 def matrix_numbers(analysis: Analysis, model: str | None = None, *, value: str = "pgf") -> pd.DataFrame:
-    """Cells of the heat maps: model, source, target and the value; empty when no cell is defined."""
+    """Cells of the heat maps: model, source, target and the value; empty when no cell is defined.
+
+    Parameters
+    ----------
+    analysis
+        Result of `tasktransfer.analyze`.
+    model
+        One model; by default all.
+    value
+        Column of ``transfers``: ``pgf``, ``interaction`` or ``seed_sd``.
+    """
     cells = analysis.transfers
     cells = cells[cells["kind"] == "finetune"]
     if model is not None:
@@ -133,8 +143,8 @@ def draw_net_of_control(analysis: Analysis) -> Figure:
         axes.set_xlabel("target (evaluated on)", labelpad=2, fontsize=7)
     entries = _key_entries(grids, "net", marked=False)
     if rows["low"].notna().any():
-        told = "interval leaves out 0"
-        entries.append(Line2D([], [], linestyle="", marker="o", markersize=2.5, color=look.INK, label=told))
+        label = "interval leaves out 0"
+        entries.append(Line2D([], [], linestyle="", marker="o", markersize=2.5, color=look.INK, label=label))
     _draw_key(figure, key, scale, entries)
     return figure
 
@@ -277,11 +287,11 @@ def _key_entries(grids: Sequence[pd.DataFrame], value: str, marked: bool) -> lis
     if not of_pairs and any(set(grid.index) & set(grid.columns) for grid in grids):
         entries.append(heat.outlined("self-transfer"))
     if any(bool(grid.isna().to_numpy().any()) for grid in grids):
-        told = "self-transfer (left out), missing\nor undefined" if of_pairs else "missing or undefined"
-        entries.append(heat.hatched(told))
+        label = "self-transfer (left out), missing\nor undefined" if of_pairs else "missing or undefined"
+        entries.append(heat.hatched(label))
     if marked:
-        told = "target where a quarter or more of\nthe runs score as a constant answer"
-        entries.append(Line2D([], [], linestyle="", marker=7, markersize=4, color=look.INK, label=told))
+        label = "target where a quarter or more of\nthe runs score as a constant answer"
+        entries.append(Line2D([], [], linestyle="", marker=7, markersize=4, color=look.INK, label=label))
     return entries
 
 
@@ -315,7 +325,7 @@ def _draw_key(
 
 
 def constant_answers_numbers(analysis: Analysis) -> pd.DataFrame:
-    """Columns model, target, share and flagged; empty where it cannot be told for any target."""
+    """Columns model, target, share and flagged; empty where it is known for no target."""
     rows = analysis.diagnostics
     rows = rows[(rows["check"] == "constant_answer") & (rows["scope"] == "target")]
     rows = rows.rename(columns={"value": "share"})[["model", "target", "share", "flagged"]]

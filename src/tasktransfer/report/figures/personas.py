@@ -136,14 +136,14 @@ class _Beside(NamedTuple):
 
 def _beside(rows: pd.DataFrame, plane: _Plane, model: str, controls: Sequence[str]) -> _Beside:
     here = rows[(rows["plane"] == plane.measure) & (rows["model"] == model)]
-    noise, found = (0.0, 0.0), {}
+    noise, places = (0.0, 0.0), {}
     for row in here.itertuples():
         place = (float(row.positive), abs(float(row.negative)))
         if row.what == "noise":
             noise = place
         else:
-            found[controls.index(row.task)] = place
-    return _Beside(noise, found)
+            places[controls.index(row.task)] = place
+    return _Beside(noise, places)
 
 
 def _control_mark(position: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a reader should hold against the rest: constant answers, weak baselines, the ceiling, holes."""
+"""What limits the other findings: constant answers, weak baselines, the ceiling, holes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def untrained(run: RunFacts) -> Iterator[Finding]:
     if not run.flagged:
         return
     several = len({model for cells in run.flagged.values() for model, _, _ in cells}) > 1
-    told = []
+    texts = []
     for flag, cells in run.flagged.items():
         names = [
             (f"{printable(model)}, " if several else "") + f"{label_of(source)} (seed {printable(seed)})"
             for model, source, seed in cells
         ]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        told.append(f"{printable(flag)}: {', '.join(names[:_NAMED])}{more}")
+        texts.append(f"{printable(flag)}: {', '.join(names[:_NAMED])}{more}")
     n_flagged = sum(map(len, run.flagged.values()))
     yield Finding(
         f"{n_flagged} of {run.n_trained} trained cells say nothing about transfer",
-        "; ".join(told) + ".",
+        "; ".join(texts) + ".",
         "Where training did not take, no change says nothing about what two tasks share. Train longer or with "
         "another learning rate before reading those rows; trained.csv has the losses.",
         "diagnostics",
@@ -101,18 +101,18 @@ def ceiling(analysis: Analysis) -> Iterator[Finding]:
     summary = analysis.summary["ceiling_sensitivity"]
     chosen = analysis.settings.ceiling
     shown = chosen if chosen in CEILINGS else Path(chosen).name
-    told = []
+    agreements = []
     for name, values in summary.items():
         known = [tau for tau in values["kendall_tau_transferability_pos"].values() if tau is not None]
         if name != chosen and known:
-            told.append(
+            agreements.append(
                 f"{printable(name)} {min(known):.2f}" + (f" to {max(known):.2f}" if len(known) > 1 else "")
             )
-    if told:
+    if agreements:
         yield Finding(
             "How far the ceiling decides",
             f"Kendall tau of the sources' transferability against the ceiling ‘{printable(shown)}’: "
-            + "; ".join(told)
+            + "; ".join(agreements)
             + ".",
             "A ceiling rescales a whole column: signs, and the order of sources for one target, cannot change; "
             "only what is summed over targets does.",

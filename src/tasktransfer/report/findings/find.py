@@ -1,7 +1,7 @@
 """What an analysis says, in sentences, each beside what explains it.
 
 A finding is chosen and worded by rules on the numbers alone; the same analysis gives the same sentences. The
-explanation is what a careful reader would hold against the finding: that the target moves whatever one trains on,
+explanation is what a careful reader would object: that the target moves whatever one trains on,
 that a model answers one letter throughout, that the ceiling decides.
 """
 
@@ -26,7 +26,7 @@ def find_findings(analysis: Analysis, run: RunFacts | None = None) -> list[Findi
     analysis
         Result of `tasktransfer.analyze`.
     run
-        What the folder of the run tells, where there is one.
+        What the folder of the run says, where there is one.
     """
     run = run or RunFacts()
     findings = [
@@ -56,6 +56,6 @@ def finding_lines(analysis: Analysis) -> Iterator[str]:
     lines = [f"{finding.title}. {finding.text}" for finding in find_findings(analysis)]
     yield from lines
     words = set(re.findall(r"\w+", " ".join(lines)))
-    told = [f"{short} {name}" for short, name in short_names(analysis.tasks["task"]).items() if short in words]
-    if told:
-        yield f"Short names: {', '.join(told)}."
+    meanings = [f"{short} {name}" for short, name in short_names(analysis.tasks["task"]).items() if short in words]
+    if meanings:
+        yield f"Short names: {', '.join(meanings)}."

@@ -15,7 +15,7 @@ from tasktransfer.run_folder import RunFacts
 
 __all__ = ["mixture_rows", "mixtures"]
 
-_TOLD = 6  # mixtures in the finding
+_LISTED = 6  # mixtures in the finding
 
 
 def mixtures(analysis: Analysis, run: RunFacts) -> Iterator[Finding]:
@@ -23,18 +23,18 @@ def mixtures(analysis: Analysis, run: RunFacts) -> Iterator[Finding]:
     rows = _rows_of(analysis)
     if rows.empty:
         return
-    told, n_help = [], 0
+    sentences, n_help = [], 0
     groups = list(rows.groupby(["model", "source"], sort=False))
     for (model, source), cells in groups:
         helped, harmed = (cells.loc[cells["verdict"] == sign, "target"] for sign in ("positive", "negative"))
         n_help += len(helped) > 0
         prefix = f"{printable(str(model))}, " if len(analysis.models) > 1 else ""
         strongest = _strongest(cells, run.made_of.get(str(source), {}))
-        told.append(
+        sentences.append(
             f"{prefix}mixture {printable(str(source))}: {strongest}, surely helps "
             f"{len(helped)}{_named(helped)} and harms {len(harmed)}{_named(harmed)} of {_targets(len(cells))}"
         )
-    more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    more = f"; and {len(sentences) - _LISTED} more" if len(sentences) > _LISTED else ""
     title = (
         f"{n_help} of {len(groups)} mixtures surely {'helps' if n_help == 1 else 'help'} a target"
         if len(groups) > 1
@@ -42,7 +42,7 @@ def mixtures(analysis: Analysis, run: RunFacts) -> Iterator[Finding]:
     )
     yield Finding(
         title,
-        "; ".join(told[:_TOLD]) + more + ".",
+        "; ".join(sentences[:_LISTED]) + more + ".",
         "A mixture is no source of the matrix: it enters no sum, clique or persona, and its verdicts are not "
         "corrected for their number. A target whose own data are in it rises by that.",
         "mixtures",
@@ -92,5 +92,5 @@ def _rows_of(analysis: Analysis) -> pd.DataFrame:
 
 def _made_of(parts: Mapping[str, float]) -> str:
     largest = sorted(parts.items(), key=lambda part: -part[1])
-    told = ", ".join(f"{label_of(task)} {round(amount, 3):g}" for task, amount in largest[:8])
-    return (told + (f" and {len(parts) - 8} more" if len(parts) > 8 else "")) or UNKNOWN
+    listed = ", ".join(f"{label_of(task)} {round(amount, 3):g}" for task, amount in largest[:8])
+    return (listed + (f" and {len(parts) - 8} more" if len(parts) > 8 else "")) or UNKNOWN

@@ -21,7 +21,7 @@ def noise(analysis: Analysis) -> Iterator[Finding]:
     rows = rows[rows["value"].notna() & rows["noise_level"].notna()]
     if rows.empty:
         return
-    told = [
+    sentences = [
         (f"{printable(row.model)}: " if len(analysis.models) > 1 else "")
         + f"{row.value:.3f} by the formula, of which pure noise would give {row.noise_level:.3f}; without noise "
         f"{row.debiased:.3f} [{row.low:.3f}, {row.high:.3f}]"
@@ -35,7 +35,7 @@ def noise(analysis: Analysis) -> Iterator[Finding]:
         title = "Positive transferability is more than twice what noise alone would give"
     yield Finding(
         title + _view(analysis),
-        "Mean over tasks, " + "; ".join(told) + ".",
+        "Mean over tasks, " + "; ".join(sentences) + ".",
         "Sums of one sign count every error of that sign: a model that nothing was transferred to has a positive "
         "transferability too. The value without noise shrinks each cell as far as its error asks for. The errors "
         f"are those of: {kinds_of_error(analysis)}.",
@@ -59,9 +59,9 @@ def scale(analysis: Analysis) -> Iterator[Finding]:
     falling = bool((means.diff().dropna() < 0).all())
     direction = "grows" if rising else "shrinks" if falling else "does not follow a line"
     if (rising or falling) and bool((trend["p_value"].dropna() >= 1 - analysis.settings.confidence).any()):
-        steps_told = "; not every step is beyond chance"
+        caveat = "; not every step is beyond chance"
     else:
-        steps_told = ""
+        caveat = ""
     steps = [
         f"{printable(before['model'])} to {printable(row['model'])} {row['step']:+.4f} (p = {row['p_value']:.2g}"
         + (
@@ -77,7 +77,7 @@ def scale(analysis: Analysis) -> Iterator[Finding]:
     )
     explanation = "Paired Wilcoxon over tasks: " + "; ".join(steps) + "." if steps else ""
     yield Finding(
-        f"Positive transferability {direction} over the models given{steps_told}",
+        f"Positive transferability {direction} over the models given{caveat}",
         f"Mean over tasks: {listed}.",
         explanation,
         "scale",
@@ -85,7 +85,7 @@ def scale(analysis: Analysis) -> Iterator[Finding]:
 
 
 def cliques(analysis: Analysis) -> Iterator[Finding]:
-    told, beyond, tested = [], [], 0
+    listed, beyond, tested = [], [], 0
     for model, summary in analysis.summary["models"].items():
         parts = []
         for sign, largest in summary["largest_clique"].items():
@@ -102,8 +102,8 @@ def cliques(analysis: Analysis) -> Iterator[Finding]:
             if all(p <= 1 - analysis.settings.confidence for p in p_values):
                 beyond.append(f"{sign} in {printable(model)}")
         if parts:
-            told.append((f"{printable(model)}: " if len(analysis.models) > 1 else "") + ", ".join(parts))
-    if not told:
+            listed.append((f"{printable(model)}: " if len(analysis.models) > 1 else "") + ", ".join(parts))
+    if not listed:
         return
     if beyond:
         title = f"Cliques larger than both nulls give: {', '.join(beyond)}"
@@ -111,7 +111,7 @@ def cliques(analysis: Analysis) -> Iterator[Finding]:
         title = "No clique is larger than both nulls give" if tested else "Cliques"
     yield Finding(
         title + _view(analysis),
-        "; ".join(told) + ".",
+        "; ".join(listed) + ".",
         "p: share of null matrices with a clique as large, under two nulls that keep what each target gives to "
         "every source (sources permuted within targets; additive fit with residuals permuted). Where targets rise "
         "or fall whatever one trains on, large same-sign cliques follow by themselves.",
@@ -146,10 +146,10 @@ def personas(analysis: Analysis) -> Iterator[Finding]:
         if (held := [task for task in tasks if _least_probability(analysis, task, persona) >= 0.9])
     ]
     known = analysis.tasks["p_donor"].notna().any()
-    told = f" With a probability of at least .9{' in each' if several else ''}: {'; '.join(sure) or 'none'}."
+    probable = f" With a probability of at least .9{' in each' if several else ''}: {'; '.join(sure) or 'none'}."
     yield Finding(
         f"Personas that hold {where}{_view(analysis)}",
-        "; ".join(listed) + "." + (told if known else ""),
+        "; ".join(listed) + "." + (probable if known else ""),
         "A label means beyond the mean over these tasks, no more; it is a rank, and it moves with the ceiling and "
         "with the diagonal.",
         "personas",

@@ -44,12 +44,12 @@ def _mean_title(models: Mapping[str, Mapping[str, Any]]) -> str:
 def _per_model(analysis: Analysis, text: str) -> str:
     """Fill a template from the summary of each model with a defined cell, joined by semicolons."""
     single = len(analysis.models) == 1
-    told = []
+    texts = []
     for model, summary in analysis.summary["models"].items():
         if summary["mean_pgf"] is not None:
             filled = text.format(**summary)
-            told.append(filled if single else f"{printable(model)}: {filled}")
-    return "; ".join(told)
+            texts.append(filled if single else f"{printable(model)}: {filled}")
+    return "; ".join(texts)
 
 
 def target_effect(analysis: Analysis) -> Iterator[Finding]:
@@ -87,18 +87,18 @@ def target_effect(analysis: Analysis) -> Iterator[Finding]:
 
 def _not_estimable(analysis: Analysis, models: list[str]) -> Finding:
     """Too few cells for the split; as many as sources and targets have effects."""
-    told = []
+    counts = []
     for model in models:
         cells = analysis.transfers
         cells = cells[(cells["model"] == model) & (cells["kind"] == "finetune")]
         n_cells = int(cells.loc[cells["source"] != cells["target"], "pgf"].notna().sum())
-        told.append(
+        counts.append(
             (f"{printable(model)}: " if len(analysis.models) > 1 else "") + f"{n_cells} cells between tasks"
         )
     where = f" in {', '.join(map(printable, models))}" if len(models) < len(analysis.models) else ""
     return Finding(
         f"Target, source and pair cannot be told apart{where}",
-        "; ".join(told) + ", which effects of targets and sources alone fit whatever they are.",
+        "; ".join(counts) + ", which effects of targets and sources alone fit whatever they are.",
         "The split needs more cells than there are such effects: fill the holes, or add tasks. Until then "
         "a transfer may as well be its target’s doing or its source’s.",
         "decomposition",
@@ -108,7 +108,7 @@ def _not_estimable(analysis: Analysis, models: list[str]) -> Finding:
 def best_and_worst(analysis: Analysis) -> Iterator[Finding]:
     cells = analysis.transfers
     cells = cells[(cells["kind"] == "finetune") & (cells["source"] != cells["target"]) & cells["pgf"].notna()]
-    told = []
+    extremes = []
     for model, rows in cells.groupby("model", sort=False):
         best, worst = rows.loc[rows["pgf"].idxmax()], rows.loc[rows["pgf"].idxmin()]
         prefix = f"{printable(str(model))}: " if len(analysis.models) > 1 else ""
@@ -121,11 +121,11 @@ def best_and_worst(analysis: Analysis) -> Iterator[Finding]:
             if moved
         ]
         if parts:
-            told.append(prefix + ", ".join(parts))
-    if told:
+            extremes.append(prefix + ", ".join(parts))
+    if extremes:
         yield Finding(
             "The strongest transfers",
-            "; ".join(told) + ".",
+            "; ".join(extremes) + ".",
             "Losses are unbounded while gains end at 1: with a small gap, a few items make a large negative PGF.",
             "matrix",
         )
@@ -136,17 +136,17 @@ def verdicts(analysis: Analysis) -> Iterator[Finding]:
     cells = cells[(cells["kind"] == "finetune") & (cells["source"] != cells["target"]) & cells["pgf"].notna()]
     if cells.empty:
         return
-    told = []
+    decided = []
     for model, rows in cells.groupby("model", sort=False):
         counts = rows["verdict"].value_counts()
         parts = [f"{counts[name]} {name}" for name in ("positive", "negative", "negligible") if name in counts]
         prefix = f"{printable(str(model))}: " if len(analysis.models) > 1 else ""
-        told.append(f"{prefix}{', '.join(parts) or '0 decided'} of {len(rows)}")
+        decided.append(f"{prefix}{', '.join(parts) or '0 decided'} of {len(rows)}")
     n_decided = int(cells["verdict"].isin(["positive", "negative", "negligible"]).sum())
     kinds = cells["uncertainty"].unique()
     yield Finding(
         f"{n_decided} of {len(cells)} transfers between tasks are decided",
-        "; ".join(told) + ".",
+        "; ".join(decided) + ".",
         f"At a false discovery rate of {1 - analysis.settings.confidence:.0%} a model. The uncertainty speaks of: "
         f"{'; '.join(kinds)}. What is undecided may be real: more items or seeds would tell.",
         "matrix",
@@ -158,14 +158,14 @@ def controls(analysis: Analysis) -> Iterator[Finding]:
     overall = columns[columns["target"] == ""]
     if overall.empty:
         return
-    told = []
+    sentences = []
     for row in overall.itertuples():
         single = columns[(columns["model"] == row.model) & (columns["control"] == row.control)]
         single = single[(single["target"] != "") & (single["share_beyond_noise"] >= 0.5)]
         where = f", more than half of {list_labels(list(single['target']))}" if len(single) else ""
         share = row.share_beyond_noise
         explains = "what cannot be told from noise" if math.isnan(share) else f"{max(share, 0):.0%}"
-        told.append(
+        sentences.append(
             (f"{printable(row.model)}, " if len(analysis.models) > 1 else "")
             + f"{printable(row.control)}: explains {explains} of the squared PGF{where} "
             f"(mean PGF {row.mean_pgf:+.3f}, net of it {row.mean_net:+.3f})"
@@ -175,7 +175,7 @@ def controls(analysis: Analysis) -> Iterator[Finding]:
         "A control explains much of the transfer"
         if most >= 0.5
         else "The controls explain little of the transfer",
-        "; ".join(told) + ".",
+        "; ".join(sentences) + ".",
         "A control is trained as the finetunes are but teaches no skill: what it changes as well is answer "
         "format, or training as such. Shares are beyond noise. Cells net of each control are in controls.csv.",
         "controls",

@@ -27,12 +27,12 @@ _LEVELS = {"value": "value", "low": "low", "high": "high", "debiased": "debiased
 def certainty_of_models(analysis: Analysis, tasks: dict[str, list[str]]) -> list[dict[str, Any] | None]:
     """For each model intervals, noise levels and probabilities; None where no error is known."""
     strongest = strongest_control(analysis)
-    told: list[dict[str, Any] | None] = []
+    payloads: list[dict[str, Any] | None] = []
     for model, order in tasks.items():
         rows = analysis.aggregates[analysis.aggregates["model"] == model]
         if rows["noise_level"].notna().any():
             control = {name: strongest.get((model, name), np.nan) for name in AGGREGATES}
-            told.append(
+            payloads.append(
                 {
                     "measures": {name: _measure(rows, name, order) for name in AGGREGATES},
                     "control": {name: numbers([value], 5)[0] for name, value in control.items()},
@@ -41,8 +41,8 @@ def certainty_of_models(analysis: Analysis, tasks: dict[str, list[str]]) -> list
                 }
             )
         else:
-            told.append(None)
-    return told
+            payloads.append(None)
+    return payloads
 
 
 def _measure(rows: pd.DataFrame, measure: str, order: list[str]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def render_report(
     analysis
         Result of `tasktransfer.analyze`.
     sections
-        Sections of other questions, such as what came of recommendations.
+        Sections of other questions, such as the results of recommendations.
     run
         What the folder of the run says, where there is one.
     pictures

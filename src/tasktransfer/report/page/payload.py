@@ -1,7 +1,7 @@
 """Everything the page draws, as plain dicts and lists.
 
 Names are put on one line with control characters written out; the page shows them as text and nothing else.
-Tasks, models, seeds and ceilings are told by position.
+Tasks, models, seeds and ceilings are given by position.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tasktransfer.tasks import LEVELS, find_task
 
 __all__ = ["build_payload", "ceiling_label", "json_in_html"]
 
-FULL_WIDTH = 300  # characters of a name where it is told in full
+FULL_WIDTH = 300  # characters of a name where it is shown in full
 RUN_ROWS = 2_000  # diagnostics of single runs that the page holds
 _SCOPES = ("model", "target", "run")
 _INERT = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
@@ -166,17 +166,17 @@ def _letters(answers: pd.DataFrame, order: list[str]) -> dict[str, str]:
     constant = answers[answers["letter"].notna() & (answers["letter"] != "")]
     place = {task: position for position, task in enumerate(order)}
     runs = answers.groupby(["source", "target"], sort=False).size()
-    told = {}
+    sentences = {}
     for key, letters in constant.groupby(["source", "target"], sort=False)["letter"]:
         source, target = str(key[0]), str(key[1])
         which = ", ".join("one answer" if letter == "?" else f"({letter})" for letter in sorted(set(letters)))
         cell = place[source] * len(order) + place[target]
-        told[str(cell)] = f"{len(letters)} of {runs[key]} runs score as {which} throughout"
-    return told
+        sentences[str(cell)] = f"{len(letters)} of {runs[key]} runs score as {which} throughout"
+    return sentences
 
 
 def _colour_limit(views: dict[str, dict[str, Any]], view: str) -> float:
-    """One limit for all models, so that colours compare: beyond it the colour stays, the number tells."""
+    """One limit for all models, so that colours compare; beyond it only the number still shows the size."""
     shown = [
         abs(value)
         for key, body in views.items()
@@ -195,7 +195,7 @@ def _colour_limit(views: dict[str, dict[str, Any]], view: str) -> float:
 def _ceiling_ranks(analysis: Analysis, tasks: dict[str, list[str]]) -> list[list[dict[str, Any]]]:
     """For each model and ceiling: transferability, its rank among the sources, personas; by task."""
     names = list(analysis.summary["ceiling_sensitivity"])
-    told = []
+    ranks = []
     for model, order in tasks.items():
         rows = analysis.ceilings[analysis.ceilings["model"] == model]
         of_model = []
@@ -211,8 +211,8 @@ def _ceiling_ranks(analysis: Analysis, tasks: dict[str, list[str]]) -> list[list
                     "top": numbers(here["ceiling"], 5),
                 }
             )
-        told.append(of_model)
-    return told
+        ranks.append(of_model)
+    return ranks
 
 
 def _diagnostics(analysis: Analysis) -> dict[str, Any]:

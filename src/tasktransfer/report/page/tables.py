@@ -269,6 +269,7 @@ def _settings(analysis: Analysis) -> Table:
         ("include_self", "yes" if chosen.include_self else "no", "whether aggregates count the diagonal"),
         ("top_share", f"{chosen.top_share:g}", "share of the cells of each sign kept as edges"),
         ("confidence", f"{chosen.confidence:g}", "level of intervals; a verdict needs q below 1 minus this"),
+        ("margin", f"{chosen.margin:g}", "gain in accuracy within which a transfer is negligible"),
         ("seed", str(chosen.seed), "of whatever draws random numbers"),
     )
     named = [(Markup("<code>{}</code>").format(name), value, decides) for name, value, decides in rows]

@@ -67,7 +67,7 @@ class Processes:
         try:
             yield do
         finally:
-            for hand in hands:
+            for hand in hands:  # all before any is ended: the others would go on with jobs that wait
                 hand.stopped = True
             for _ in hands:
                 waiting.put(None)
@@ -149,6 +149,7 @@ class _Hand(threading.Thread):
 
     def _start_process(self) -> subprocess.Popen[str]:
         command = launch_command(sys.executable, self.gpus, "tasktransfer.study.engines.worker", self.root)
+        # what is importable here is importable there; '' is the folder that this process runs in
         places = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         environment = (
@@ -175,6 +176,6 @@ def _own_gpus(number: int, gpus: int, device: str) -> dict[str, str]:
     n_gpus = torch.cuda.device_count()
     if n_gpus < 2:
         return {}
-    told = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = told.split(",") if told else [str(index) for index in range(n_gpus)]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(index) for index in range(n_gpus)]
     return {"CUDA_VISIBLE_DEVICES": ",".join(names[(number * gpus + k) % n_gpus] for k in range(gpus))}

@@ -30,7 +30,7 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print goes to the log, not between the replies
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
-    if is_first():
+    if is_first():  # before anything is loaded: a run that ends meanwhile is to end this process too
         threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     store = Store(Path(sys.argv[1]))
     plan = store.read_plan()
@@ -50,6 +50,7 @@ def main() -> None:
 def _listen(jobs: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         jobs.put(line)
+    # sys.exit would end this thread alone; the launcher ends the other processes only after a failure
     os._exit(0 if world() == 1 else 1)
 
 

@@ -25,7 +25,7 @@ class Checkpoint:
     Parameters
     ----------
     path
-        The file; its folder is that of the cell, whose name tells all that decides its weights.
+        The file; its folder is that of the cell, whose name holds a digest of all that decides its weights.
     every
         Steps between two savings.
     """
@@ -40,13 +40,24 @@ class Checkpoint:
     def save(
         self, weights: Mapping[str, Any], optimizer: torch.optim.Optimizer, curve: list[dict[str, float]]
     ) -> None:
-        """Replace the file by the state of now."""
+        """Replace the file by the state of now.
+
+        Parameters
+        ----------
+        weights
+            The parameters that learn, by name.
+        optimizer
+            AdamW over them, after at least one step.
+        curve
+            What `finetune` measured, a row for each step so far.
+        """
         import torch
         from safetensors.torch import save_file
 
         tensors = {"generator.cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             tensors["generator.cuda"] = torch.cuda.get_rng_state()
+        # shares are gathered from all processes, so those that do not write take part too
         for name, weight in weights.items():
             tensors[f"weight.{name}"] = full_tensor(weight.detach()).contiguous()
             for part in _OPTIMIZER:

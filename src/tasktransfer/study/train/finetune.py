@@ -49,7 +49,7 @@ def finetune(
         The model, with an adapter attached or its language model unfrozen.
     weights
         The parameters that learn, by name. Those in bfloat16 are kept in float32 beside it, where the optimiser
-        works: steps smaller than what bfloat16 tells apart would be lost.
+        works: steps smaller than bfloat16 resolves would be lost.
     prompts
         What is learned.
     optimisation
@@ -65,9 +65,16 @@ def finetune(
     -------
     list of dict
         For each step: step, loss, lr and the norm of the gradient; tokens where they had to be halved.
+
+    Raises
+    ------
+    InputError
+        There is no prompt, as where a control keeps only what could be read and that is nothing.
     """
     import torch
 
+    if not prompts:
+        raise InputError("there is no item to train on")
     order, noise = seed.spawn(2)
     torch.manual_seed(int(noise.generate_state(1)[0]))
     learner = _Learner(weights, optimisation)
@@ -82,10 +89,12 @@ def finetune(
         batch = [prompts[number] for number in next(batches)]
         rate = learning_rate(step, optimisation)
         try:
-            loss = _gradients(vlm, learner, batch, tokens)
+            loss: float | None = _gradients(vlm, learner, batch, tokens)
         except torch.OutOfMemoryError:
-            if halved or world() > 1:
+            if halved or world() > 1:  # of several processes one cannot begin anew: the others are further on
                 raise
+            loss = None
+        if loss is None:  # outside of the handler, which would keep alive the frames and tensors that failed
             learner.forget()
             tokens = max(1, min(tokens, _padded_tokens(batch)) // 2)
             torch.cuda.empty_cache()
@@ -194,10 +203,11 @@ def answer_loss(vlm: Vlm, prompts: Sequence[Prompt]) -> torch.Tensor:
     places: list[int] = []
     wanted: list[torch.Tensor] = []
     for row, prompt in enumerate(prompts):
-        before = len(prompt.ids_L) - 1  # the place that foretells the first token of the answer
+        before = len(prompt.ids_L) - 1  # the state here predicts the first token of the answer
         rows += [row] * len(prompt.target_ids_A)
         places += range(before, before + len(prompt.target_ids_A))
         wanted.append(prompt.target_ids_A)
+    # the head at answers only: at every other place it would make a vocabulary of logits for nothing
     logits = vlm.head(states_BLH[rows, places]).float()
     return torch.nn.functional.cross_entropy(logits, torch.cat(wanted).to(logits.device), reduction="sum")
 
@@ -231,6 +241,15 @@ def learning_rate(step: int, optimisation: Optimisation) -> float:
 
 def item_batches(n_items: int, batch: int, random: np.random.Generator) -> Any:
     """Endless batches of item numbers: each round goes through all items once, in a new order.
+
+    Parameters
+    ----------
+    n_items
+        How many items there are, from 1.
+    batch
+        Items of a batch; one may span two rounds and hold an item twice.
+    random
+        Decides the orders.
 
     >>> batches = item_batches(3, 2, np.random.default_rng(0))
     >>> sorted([*next(batches), *next(batches), *next(batches)])

@@ -1,4 +1,4 @@
-"""Transfer foretold from gradients at the untouched model, in the directions of LoRA; nothing is trained.
+"""Transfer estimated from gradients at the untouched model, in the directions of LoRA; nothing is trained.
 
 A fresh adapter adds (alpha / r) B A to a map, with A random and B = 0. Nothing depends on A there, and the
 gradient of the answer loss L is that with respect to B alone. With g_i that gradient on the items of task i:
@@ -76,10 +76,10 @@ _BUCKETS = 1024  # an inner product is off by about a 32nd of the two lengths
 
 
 class GradientEstimates(NamedTuple):
-    """What gradients foretell."""
+    """Transfer as gradients estimate it."""
 
     table: pd.DataFrame  # columns `GRADIENT_COLUMNS`; linear is NaN where a task has no options
-    passes: dict[tuple[str, str], float]  # (model, "mean" or "options") -> tokens through the model, see `costs`
+    passes: dict[tuple[str, str], float]  # (model, "mean" or "options") -> tokens that go once through the model
     notes: tuple[str, ...]  # what was left out
 
 
@@ -132,8 +132,8 @@ def estimate_transfer(
     parts, passes = [], {}
     for label, cell in whole.items():
         with _Lens(loading, cell, draws=draws, seed=seed) as lens:
-            found = _look(lens, cell, sources, targets, n_items)
-        parts.append(_table(label, *found, cell.optimisation, draws))
+            roles = _look(lens, cell, sources, targets, n_items)
+        parts.append(_table(label, *roles, cell.optimisation, draws))
         passes[label, "mean"], passes[label, "options"] = lens.passes
     return GradientEstimates(pd.concat(parts, ignore_index=True), passes, tuple(notes))
 
@@ -142,7 +142,7 @@ def _target_items(
     plan: Plan, sources: Mapping[str, ItemSet], n_items: int
 ) -> tuple[dict[str, ItemSet], list[str]]:
     """Train items of the targets that are no source."""
-    found, notes = {}, []
+    targets, notes = {}, []
     fewer = plan.study.items.model_copy(update={"source": n_items})
     nothing_else: dict[str, Any] = {"targets": (), "mixtures": {}, "merges": {}, "items": fewer}
     for task in plan.study.targets:
@@ -150,10 +150,10 @@ def _target_items(
             continue
         try:
             alone = plan.study.model_copy(update=nothing_else | {"sources": (task,)})
-            found[task] = find_item_sets(alone, here_only=False).sources[task]
+            targets[task] = find_item_sets(alone, here_only=False).sources[task]
         except InputError as error:
             notes.append(f"target {task!r} is left out, since it has no items but those it is tested on: {error}")
-    return found, notes
+    return targets, notes
 
 
 def _look(
@@ -196,6 +196,7 @@ class _Lens:
         assert method is not None
         self.vlm = self.loading.vlm_of(self.cell)
         torch.manual_seed(self.seed)
+        # draws of A as one adapter: rank and alpha grow together, so the scale alpha / r is the cell's
         self.adapter = lora(
             self.vlm, r=method.r * self.draws, alpha=method.alpha * self.draws, dropout=0.0, layers=method.layers,
             projector=method.projector, vision=method.vision, name="gradients",
@@ -203,6 +204,8 @@ class _Lens:
         self.weights = _only_b(self.adapter.__enter__())
         self.vlm.model.eval()
         n_parameters = sum(weight.numel() for weight in self.weights)
+        # a count sketch: every parameter goes into one bucket with a random sign, so the inner product of two
+        # sketches is that of the gradients on average
         random = torch.Generator().manual_seed(self.seed)
         self.bucket_P = torch.randint(_BUCKETS, (n_parameters,), generator=random)
         self.sign_P = 2.0 * torch.randint(2, (n_parameters,), generator=random) - 1
@@ -220,11 +223,11 @@ class _Lens:
         tokens = self.loading.plan.study.compute.tokens
         gradient_P, loss = mean_gradient(self.vlm, self.weights, prompts, tokens)
         self.passes[0] += 2.0 * sum(prompt.n_tokens for prompt in prompts)
-        found = None
+        options = None
         if all(len(prompt.option_ids_K) > 1 for prompt in prompts):
-            found = OptionItems(*zip(*map(self._options, prompts), strict=True))
+            options = OptionItems(*zip(*map(self._options, prompts), strict=True))
             self.passes[1] += sum(prompt.n_tokens * (1.0 + len(prompt.option_ids_K)) for prompt in prompts)
-        return _Task(gradient_P, loss, found, len(prompts))
+        return _Task(gradient_P, loss, options, len(prompts))
 
     def _options(self, prompt: Prompt) -> tuple[np.ndarray, np.ndarray, int]:
         """Logits of the options, their sketched gradients, and which one is right."""
@@ -247,7 +250,19 @@ def _only_b(adapted: Any) -> list[Any]:
 def mean_gradient(
     vlm: Vlm, weights: Sequence[Any], prompts: Sequence[Prompt], tokens: int = 16384
 ) -> tuple[np.ndarray, float]:
-    """Gradient ``(P,)`` of the mean loss of the answer tokens, and that loss."""
+    """Gradient ``(P,)`` of the mean loss of the answer tokens, and that loss.
+
+    Parameters
+    ----------
+    vlm
+        The model, with an adapter attached.
+    weights
+        The parameters that have gradients; P counts their entries in this order.
+    prompts
+        Items and their answers.
+    tokens
+        At most so many go through the model at once.
+    """
     import torch
 
     n_answers = sum(len(prompt.target_ids_A) for prompt in prompts)
@@ -265,7 +280,17 @@ def mean_gradient(
 
 
 def option_gradients(vlm: Vlm, weights: Sequence[Any], prompt: Prompt) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits ``(K,)`` of an item's options and the gradient ``(K, P)`` of each, less the mean of them."""
+    """Logits ``(K,)`` of an item's options and the gradient ``(K, P)`` of each, less the mean of them.
+
+    Parameters
+    ----------
+    vlm
+        The model, with an adapter attached.
+    weights
+        The parameters that have gradients; P counts their entries in this order.
+    prompt
+        An item with options.
+    """
     import torch
 
     states_LH = hidden_states(vlm, pad(vlm, [prompt]))[0]
@@ -275,6 +300,7 @@ def option_gradients(vlm: Vlm, weights: Sequence[Any], prompt: Prompt) -> tuple[
         grads = torch.autograd.grad(logits_K[k], weights, retain_graph=k + 1 < len(logits_K))
         rows.append(torch.cat([grad.float().flatten().cpu() for grad in grads]))
     gradients_KP = torch.stack(rows)
+    # what moves all logits alike moves no probability
     return logits_K.detach().cpu(), gradients_KP - gradients_KP.mean(dim=0)
 
 

@@ -43,6 +43,7 @@ def fit_linear(items: OptionItems) -> np.ndarray:
     if size == 0:
         return np.zeros(block.features_NKD.shape[2])
     part_N = np.arange(len(block.right_N)) % _PARTS
+    # of too few items none are held out: all losses stay 0, and the first penalty, the largest, is taken
     losses = np.zeros(len(_PENALTIES))
     for part in range(_PARTS) if len(part_N) >= 2 * _PARTS else ():
         learned, held = (_Block(*(array[rows] for array in block)) for rows in (part_N != part, part_N == part))
@@ -81,5 +82,6 @@ def _loss(moved_D: np.ndarray, block: _Block, penalty: float) -> tuple[float, np
 
 def _fit(block: _Block, penalty: float) -> np.ndarray:
     start = np.zeros(block.features_NKD.shape[2])
-    found = optimize.minimize(_loss, start, args=(block, penalty), jac=True, method="L-BFGS-B")
-    return np.asarray(found.x)
+    # the loss is convex and the penalty above 0: there is one optimum, whatever the start
+    optimum = optimize.minimize(_loss, start, args=(block, penalty), jac=True, method="L-BFGS-B")
+    return np.asarray(optimum.x)

@@ -53,7 +53,7 @@ def training_prompts(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.
             for prompt in loading.prompts(cell, items)[:count]
         ]
     random = np.random.default_rng(seed)
-    found: list[Prompt] = []
+    taught: list[Prompt] = []
     counts = equal_parts(cell.n_items, len(cell.training))
     for items, count in zip(cell.training, counts, strict=True):
         chosen = sorted(random.permutation(items.n_items)[:count].tolist())
@@ -62,12 +62,12 @@ def training_prompts(vlm: Vlm, cell: Cell, loading: Loading, *, seed: np.random.
         pictures = [drawn[number] for number in chosen]
         if cell.control == "no-image":
             grey = [blanked(item) for item in pictures]
-            found += loading.encode(cell.model, grey, pixels=loading.needs_pixels(cell), vlm=vlm)
+            taught += loading.encode(cell.model, grey, pixels=loading.needs_pixels(cell), vlm=vlm)
         elif cell.control == "shuffled":
-            found += _relabelled(vlm, some, pictures, _random_answers(some, random))
+            taught += _relabelled(vlm, some, pictures, _random_answers(some, random))
         else:
-            found += _relabelled(vlm, some, pictures, _own_answers(vlm, some))
-    return found
+            taught += _relabelled(vlm, some, pictures, _own_answers(vlm, some))
+    return taught
 
 
 def equal_parts(n_items: int, n_parts: int) -> list[int]:

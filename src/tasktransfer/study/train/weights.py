@@ -51,8 +51,8 @@ def learning(
 
     saving = activation_checkpointing(vlm) if recomputing else nullcontext()
     learner = _whole_decoder(vlm) if method.kind == "full" else _lora(vlm, method, seed, of)
-    with learner as found, saving:
-        yield found
+    with learner as weights_and_save, saving:
+        yield weights_and_save
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def _lora(vlm: Vlm, method: Method, seed: np.random.SeedSequence, of: str) -> It
 
     from tasktransfer.models.lora import lora
 
-    torch.manual_seed(int(seed.generate_state(1)[0]))
+    torch.manual_seed(int(seed.generate_state(1)[0]))  # PEFT draws A from the global generator
     with lora(
         vlm,
         r=method.r,

@@ -30,6 +30,24 @@ def mark_answer(text: str, answer: str, letters: str, scorer: str = "") -> Mark:
     digits and is scored by `mean_relative_accuracy`, and any other must match as text. ``correct`` means a full
     score, and for relative accuracies that the numbers are equal.
 
+    Parameters
+    ----------
+    text
+        What the model wrote.
+    answer
+        The right answer: a letter where there are options, else a number or text.
+    letters
+        Letters of the options, ``"ABCD"`` for four; empty without options.
+    scorer
+        A word for items without options; not used with options.
+
+    Returns
+    -------
+    Mark
+        The answer as understood, whether it is right, and its score in [0, 1].
+
+    Examples
+    --------
     >>> mark_answer("(B).", "B", "ABCD")
     Mark(predicted='B', correct=True, score=1.0)
     >>> mark_answer("about 9", "10", "")
@@ -48,8 +66,8 @@ def mark_answer(text: str, answer: str, letters: str, scorer: str = "") -> Mark:
         number = _NUMBER.search(text)
         if number is None:
             return Mark(None, False, 0.0)
-        told, truth = float(number.group()), float(answer)
-        return Mark(number.group(), told == truth, mean_relative_accuracy(told, truth))
+        value, truth = float(number.group()), float(answer)
+        return Mark(number.group(), value == truth, mean_relative_accuracy(value, truth))
     words = " ".join(text.split())
     correct = words.casefold() == " ".join(answer.split()).casefold()
     return Mark(words or None, correct, float(correct))
@@ -60,6 +78,6 @@ def _scored(text: str, answer: str, scorer: str) -> Mark:
     score = find_scorer(scorer)(text, answer)
     if not wants_number(scorer):
         return Mark(" ".join(text.split()) or None, score == 1, score)
-    told = find_number(text)
-    equal = told is not None and float(told) == float(find_number(answer) or "nan")
-    return Mark(told, equal if scorer.startswith("mra") else score == 1, score)
+    number = find_number(text)
+    equal = number is not None and float(number) == float(find_number(answer) or "nan")  # NaN equals nothing
+    return Mark(number, equal if scorer.startswith("mra") else score == 1, score)

@@ -7,6 +7,7 @@ import unicodedata
 
 __all__ = ["NUMBER", "find_number", "normal_text"]
 
+# not within a word or a longer number (B2, 1.2.3); commas only where they part thousands
 NUMBER = re.compile(r"(?<![A-Za-z_\d.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?", re.ASCII)
 _UNITS = [
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -38,6 +39,7 @@ def normal_text(text: str) -> str:
     """
     folded = re.sub(r"['’‘`]|(?<=\d),(?=\d{3}(?!\d))", "", _plain(text).casefold())
     spaced = "".join(map(_space_for_punctuation, re.split(r"((?<![\w.])-?\d+(?:\.\d+)?)", folded)))
+    # after punctuation has gone, so that "twenty-two" is two words here
     counted = _NUMBER_WORDS.sub(_digits, " ".join(spaced.split()))
     words = [_shortest(word) if NUMBER.fullmatch(word) else word for word in counted.split()]
     return " ".join([word for word in words if word not in _ARTICLES] or words)

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 
 __all__ = ["find_choices", "find_letter", "letter_of"]
 
+# what follows the letter is looked at but not taken: the next marker may begin in it
 _MARKER = re.compile(
     r"(?:\banswer\b(?:\s+(?:is|was|would\s+be|should\s+be|must\s+be|the|correct|option|choice|letter))*|\\boxed)"
     r"[^A-Za-z0-9]{0,12}(?:(?:option|choice|letter|point|box)\s+)?[^A-Za-z0-9]{0,4}"
@@ -81,8 +82,8 @@ def find_letter(reply: str, letters: str, choices: Sequence[str] = ()) -> str | 
     )
 
 
-def _only(found: Sequence[str], letters: str) -> str | None:
-    distinct = {letter for letter in found if letter in letters}
+def _only(named: Sequence[str], letters: str) -> str | None:
+    distinct = {letter for letter in named if letter in letters}
     return distinct.pop() if len(distinct) == 1 else None
 
 
@@ -100,12 +101,12 @@ def _marked(reply: str, letters: str) -> str | None:
 
 def _alone(reply: str) -> list[str]:
     """Upper-case letters that stand alone, without an ``A`` that opens a sentence as an article."""
-    found = []
+    capitals = []
     for match in _ALONE.finditer(reply):
         place = match.start()
         if not (match[0] == "A" and _is_article(reply, place) and _opens_sentence(reply, place)):
-            found.append(match[0])
-    return found
+            capitals.append(match[0])
+    return capitals
 
 
 def _opens_sentence(reply: str, place: int) -> bool:
@@ -124,7 +125,7 @@ def _named(reply: str, letters: str, choices: Sequence[str]) -> str | None:
     """The only option whose text is in the reply; texts that hold others are looked for first."""
     left = " ".join(reply.lower().split())
     words = re.findall(r"\w+", left)
-    found = []
+    named = []
     for letter, text in sorted(zip(letters, choices, strict=False), key=lambda pair: -len(pair[1])):
         folded = " ".join(text.lower().split()).rstrip(".")
         pattern = rf"(?<!\w){re.escape(folded)}(?!\w)"
@@ -133,9 +134,9 @@ def _named(reply: str, letters: str, choices: Sequence[str]) -> str | None:
         # "no" and "yes" stand in many a sentence that answers nothing
         if folded.isalpha() and len(folded) <= 3 and folded not in (words[0], words[-1]):
             continue
-        found.append(letter)
+        named.append(letter)
         left = re.sub(pattern, " ", left)
-    return found[0] if len(found) == 1 else None
+    return named[0] if len(named) == 1 else None
 
 
 def find_choices(prompt: str) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ __all__ = [
 
 Score = Callable[[str, str], float]
 
-_STRICT = [Fraction(k, 20) for k in range(1, 11)]
+_STRICT = [Fraction(k, 20) for k in range(1, 11)]  # 1 - theta; in floats 1 - 0.95 is not 0.05
+# of a text in normal form, which has no articles and no apostrophes
 _LEAD_IN = re.compile(
     r"(?:so )?(?:(?:(?:my|final|correct) )*answer(?: is| would be)?|it is|its|there (?:is|are)) "
 )
@@ -60,11 +61,11 @@ def score_text(reply: str, answer: str) -> float:
     >>> score_text("Yes, it is left of the other.", "yes"), score_text("No", "yes")
     (1.0, 0.0)
     """
-    told = normal_text(reply)
+    words = normal_text(reply)
     accepted = {normal_text(text) for text in accepted_answers(answer, "text")}
-    if accepted <= {"yes", "no"} and told.split(" ")[0] in {"yes", "no"}:
-        return float(told.split(" ")[0] in accepted)
-    return float(told in accepted or _LEAD_IN.sub("", told, count=1) in accepted)
+    if accepted <= {"yes", "no"} and words.split(" ")[0] in {"yes", "no"}:
+        return float(words.split(" ")[0] in accepted)
+    return float(words in accepted or _LEAD_IN.sub("", words, count=1) in accepted)
 
 
 def score_number(reply: str, answer: str, tolerance: Fraction = Fraction(0)) -> float:
@@ -75,8 +76,8 @@ def score_number(reply: str, answer: str, tolerance: Fraction = Fraction(0)) -> 
     >>> score_number("1.05", "1", Fraction("0.05"))
     1.0
     """
-    told, truth = find_number(reply), Fraction(_number(answer))
-    return float(told is not None and abs(Fraction(told) - truth) <= tolerance * abs(truth))
+    number, truth = find_number(reply), Fraction(_number(answer))
+    return float(number is not None and abs(Fraction(number) - truth) <= tolerance * abs(truth))
 
 
 def score_mra(reply: str, answer: str, *, strict: bool = False) -> float:
@@ -85,18 +86,18 @@ def score_mra(reply: str, answer: str, *, strict: bool = False) -> float:
     >>> score_mra("about 8 m", "10"), score_mra("9.5", "10"), score_mra("9.5", "10", strict=True)
     (0.6, 1.0, 0.9)
     """
-    told, truth = find_number(reply), _number(answer)
-    if told is None:
+    number, truth = find_number(reply), _number(answer)
+    if number is None:
         return 0.0
-    return _strict_accuracy(told, truth) if strict else mean_relative_accuracy(float(told), float(truth))
+    return _strict_accuracy(number, truth) if strict else mean_relative_accuracy(float(number), float(truth))
 
 
 def _number(answer: str) -> str:
     """A right answer that must be a number."""
-    told = find_number(answer)
-    if told is None:
+    number = find_number(answer)
+    if number is None:
         raise InputError(f"answer {answer!r} is no number, as its scorer needs")
-    return told
+    return number
 
 
 def mean_relative_accuracy(predicted: float, answer: float) -> float:
@@ -123,10 +124,10 @@ def mean_relative_accuracy(predicted: float, answer: float) -> float:
 
 def _strict_accuracy(predicted: str, answer: str) -> float:
     """The same with < for <=, in fractions of whole numbers."""
-    told, truth = Fraction(predicted), Fraction(answer)
+    value, truth = Fraction(predicted), Fraction(answer)
     if truth == 0:
-        return float(told == 0)
-    error = abs(told - truth) / abs(truth)
+        return float(value == 0)
+    error = abs(value - truth) / abs(truth)
     return sum(error < allowed for allowed in _STRICT) / len(_STRICT)
 
 
@@ -155,8 +156,8 @@ def find_scorer(word: str) -> Score:
         return partial(score_number, tolerance=_tolerance(word, rest))
     if is_function(word):
         return partial(_own_score, word, _resolved(word))
-    told = f"{', '.join(SCORERS)}, number:TOLERANCE and module:function"
-    raise InputError(f"unknown scorer {word!r}{closest(word, SCORERS)}; accepted are {told}")
+    accepted = f"{', '.join(SCORERS)}, number:TOLERANCE and module:function"
+    raise InputError(f"unknown scorer {word!r}{closest(word, SCORERS)}; accepted are {accepted}")
 
 
 def _tolerance(word: str, share: str) -> Fraction:
@@ -169,8 +170,8 @@ def _resolved(name: str) -> Score:
     function = find_function(name, f"scorer {name!r}")
     if not callable(function):
         raise InputError(f"scorer {name!r} is no function but a {type(function).__name__}")
-    found: Score = function
-    return found
+    score: Score = function
+    return score
 
 
 def _own_score(name: str, function: Score, reply: str, answer: str) -> float:

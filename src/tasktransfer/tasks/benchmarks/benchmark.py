@@ -113,6 +113,7 @@ class BenchmarkTask:
 
     def missing(self, splits: Sequence[str]) -> str | None:
         """What lacks for some splits, without network."""
+        # a cached property is among vars once it was asked for; looking there does not open it
         no_test = self.missing_test() if "test" in splits and "test" not in vars(self) else None
         has_folder = self.training is not None and (self.training / "items.jsonl").is_file()
         no_training = self.missing_training() if "train" in splits and not has_folder else None

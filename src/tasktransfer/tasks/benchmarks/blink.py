@@ -108,8 +108,8 @@ class _Task(BenchmarkTask):
 
     def missing_test(self) -> str | None:
         file = blink_file(BLINK_TASKS[self.name])
-        found = BLINK_REPO.local(file, self.data)
-        return None if found else f"{self.name}: {BLINK_REPO.missing(file, self.data)}"
+        path = BLINK_REPO.local(file, self.data)
+        return None if path else f"{self.name}: {BLINK_REPO.missing(file, self.data)}"
 
     def missing_training(self) -> str:
         source, place = _public_source(self.name)
@@ -170,7 +170,7 @@ class BlinkItems:
         Raises
         ------
         InputError
-            Headers of images tell that they cannot be used; the first are all told.
+            Headers of images show that they cannot be used; the first faults are all reported.
         """
         if n_items not in self._digests:
             whole = hashlib.sha256()
@@ -230,7 +230,7 @@ def read_blink(task: Task, data: Path | None) -> BlinkItems:
     Raises
     ------
     InputError
-        The file is not to be had, cannot be read, or does not hold what BLINK holds.
+        The file is not available, cannot be read, or does not hold what BLINK holds.
     """
     file, hidden = blink_file(task), blink_file(task, "test")
     if data is not None and not (data / file).is_file() and (data / hidden).is_file():
@@ -263,15 +263,15 @@ def image_columns(task: Task) -> list[str]:
 
 
 def _check_columns(task: Task, path: Path) -> None:
-    found = columns_of(path)
+    schema = columns_of(path)
     wrong = []
     for name in (*_TEXTS, *image_columns(task)):
-        if name not in found.names:
-            wrong.append(f"no column {name!r}{closest(name, found.names)}")
-        elif name.startswith("image_") and not is_image(found.field(name).type):
-            wrong.append(f"column {name!r} holds {found.field(name).type}, not images as bytes and path")
+        if name not in schema.names:
+            wrong.append(f"no column {name!r}{closest(name, schema.names)}")
+        elif name.startswith("image_") and not is_image(schema.field(name).type):
+            wrong.append(f"column {name!r} holds {schema.field(name).type}, not images as bytes and path")
     if wrong:
-        raise InputError(f"{path}: {'; '.join(wrong)}. Its columns are {quoted(found.names, limit=12)}")
+        raise InputError(f"{path}: {'; '.join(wrong)}. Its columns are {quoted(schema.names, limit=12)}")
 
 
 def _faults(task: Task, row: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
@@ -317,10 +317,10 @@ def _notes(task: Task, rows: Sequence[dict[str, Any]], version: str) -> Iterator
         )
     elif version != LABEL_VERSION:
         counts = Counter(row["answer"] for row in rows)
-        told = " ".join(f"{letter}{counts[letter]}" for letter in sorted(counts))
+        tally = " ".join(f"{letter}{counts[letter]}" for letter in sorted(counts))
         corrected = " (they were corrected on the Hub on 2025-09-03)" * (task.name == "Relative_Reflectance")
         yield (
-            f"{task.name}: the answers ({told}) are not those of 2024{corrected}; results bear the label version "
+            f"{task.name}: the answers ({tally}) are not those of 2024{corrected}; results bear the label version "
             f"{version} and are never mixed with others"
         )
 

@@ -80,8 +80,8 @@ class _Task(BenchmarkTask):
         return read_vsi(self.name, self.data, n_frames=self.n_frames, scorer=self.scorer)
 
     def missing_test(self) -> str | None:
-        told = VSI_REPO.local(QUESTIONS, self.data)
-        if not told:
+        questions = VSI_REPO.local(QUESTIONS, self.data)
+        if not questions:
             everything = " ".join((QUESTIONS, *ARCHIVES))
             return f"{self.name}: {VSI_REPO.missing(QUESTIONS, self.data, files=everything)}"
         lacking = [file for file in ARCHIVES if not self._has_videos(file)]
@@ -118,7 +118,7 @@ class VsiItems:
         return [self._item(row) for row in self.rows[:n_items]]
 
     def digest(self, n_items: int) -> str:
-        """SHA-256 over those questions, the rule for frames, and what tells a changed video."""
+        """SHA-256 over those questions, the rule for frames, and a fingerprint of each video."""
         whole = hashlib.sha256(f"linspace {self.n_frames} {self.scorer}".encode())
         for row in self.rows[:n_items]:
             whole.update(json.dumps(row, sort_keys=True).encode())
@@ -143,17 +143,17 @@ class VsiItems:
     def _video(self, row: dict[str, Any]) -> Video:
         dataset, scene = row["dataset"], row["scene_name"]
         if self.data is not None:
-            found = find_video(self.data, dataset, scene)
+            video = find_video(self.data, dataset, scene)
             place = f"{self.data}: has no {dataset}/{scene}.mp4, no folder {dataset}/{scene} of frames"
             place += f" and no {dataset}.zip with it"
             get = VSI_REPO.command(self.data)
         else:
-            found = find_in_archive(VSI_REPO.get(f"{dataset}.zip", None), scene)
+            video = find_in_archive(VSI_REPO.get(f"{dataset}.zip", None), scene)
             place = f"{VSI_REPO.name}: {dataset}.zip has no {scene}.mp4"
             get = VSI_REPO.command(None, f"{dataset}.zip")
-        if found is None:
+        if video is None:
             raise InputError(f"item {row['id']} of {self.path}: {place}; get it with: {get}")
-        return found
+        return video
 
 
 def read_vsi(name: str, data: Path | None, *, n_frames: int = 32, scorer: str = "mra") -> VsiItems:
@@ -174,7 +174,7 @@ def read_vsi(name: str, data: Path | None, *, n_frames: int = 32, scorer: str = 
     Raises
     ------
     InputError
-        The file is not to be had, or does not hold what VSI-Bench holds.
+        The file is not available, or does not hold what VSI-Bench holds.
     """
     path = VSI_REPO.get(QUESTIONS, data)
     kinds = VSI_TASKS[name]
@@ -182,11 +182,11 @@ def read_vsi(name: str, data: Path | None, *, n_frames: int = 32, scorer: str = 
     faults = [fault for row in rows for fault in _faults(row)]
     twice = [key for key, times in Counter(str(row["id"]) for row in rows).items() if times > 1]
     faults += [f"item {key} stands there twice" for key in twice]
-    found = Counter(row["question_type"] for row in rows)
+    counts = Counter(row["question_type"] for row in rows)
     faults += [
-        f"has {found[kind]} items of {kind}; VSI-Bench has {_TYPES[kind][0]}"
+        f"has {counts[kind]} items of {kind}; VSI-Bench has {_TYPES[kind][0]}"
         for kind in kinds
-        if found[kind] != _TYPES[kind][0]
+        if counts[kind] != _TYPES[kind][0]
     ]
     raise_faults(faults, f"{path}: ")
     cleaned = [{key: row[key] for key in _COLUMNS} | _plain(row) for row in rows]
@@ -207,8 +207,8 @@ def _read_table(path: Path) -> Iterator[dict[str, Any]]:
             raise InputError(f"{path}, line {number}: not JSON, cut short perhaps ({error})") from error
         missing = [key for key in _COLUMNS if key not in row]
         if missing:
-            told = "; ".join(f"no {key!r}{closest(key, row)}" for key in missing)
-            raise InputError(f"{path}, line {number}: {told}. Its keys are {quoted(row, limit=12)}")
+            faults = "; ".join(f"no {key!r}{closest(key, row)}" for key in missing)
+            raise InputError(f"{path}, line {number}: {faults}. Its keys are {quoted(row, limit=12)}")
         yield row
 
 

@@ -18,7 +18,7 @@ from tasktransfer.tasks.leaks import DISTANCE, FINE_DISTANCE, HashedPictures, Le
 __all__ = ["LETTERS", "Hand", "card_of", "too_few"]
 
 LETTERS = "ABCD"
-_LISTED = 200  # names told in the card
+_LISTED = 200  # names listed in the card
 
 
 @dataclass
@@ -41,7 +41,17 @@ class Hand:
 
 
 def too_few(source: Source, hand: Hand, n_items: int) -> InputError:
-    """The error for a source that gives out: how many items it made, and what was left out."""
+    """The error for a source that gives out: how many items it made, and what was left out.
+
+    Parameters
+    ----------
+    source
+        With the pictures that could not be read.
+    hand
+        With the items that were made and those left out.
+    n_items
+        Items asked for.
+    """
     made = Counter(row["answer"] for row in hand.rows)
     letters = ", ".join(f"{made[LETTERS[place]]} {LETTERS[place]}" for place in range(len(hand.left)))
     reasons = [
@@ -67,7 +77,25 @@ def card_of(
     seed: int,
     pictures: HashedPictures | None,
 ) -> dict[str, Any]:
-    """Facts of a finished build; nothing that changes from run to run."""
+    """Facts of a finished build; nothing that changes from run to run.
+
+    Parameters
+    ----------
+    task
+        A key of `tasktransfer.tasks.builders.registry.BUILDERS`.
+    builder
+        The recipe.
+    source
+        With the digests of what was read, and the pictures that could not be.
+    hand
+        With the items that were made and those left out.
+    n_items
+        Items asked for.
+    seed
+        Of whatever was drawn.
+    pictures
+        Evaluation pictures that were kept out; None where none were given.
+    """
     from tasktransfer.version import __version__
 
     used = sorted({file for origin in hand.origins for file in origin["files"]})
@@ -110,5 +138,6 @@ def _against(pictures: HashedPictures) -> dict[str, Any]:
         "images": len(pictures.names),
         "unreadable": pictures.unreadable[:_LISTED],
         "distances": [DISTANCE, FINE_DISTANCE],
+        # in order and each once, so that neither names nor order of the files count
         "sha256": hashlib.sha256(np.unique(pictures.hashes, axis=0).tobytes()).hexdigest(),
     }

@@ -71,6 +71,7 @@ def _cut(image: Image.Image | None, rng: np.random.Generator) -> tuple[Image.Ima
     top = int(rng.integers(0, height - tall + 1))
     half = WIDTH // 2, tall // 2
     x0, y0 = half[0], top + half[1]
+    # corners of patches that reach into the canvas, do not overlap the answer and lie away from it
     places = [
         (x, y)
         for x in range(0, WIDTH - half[0] + 1, 10)

@@ -82,17 +82,18 @@ def _file(source: Source, digest: str) -> str | None:
 
 def other_counts(rng: np.random.Generator, count: int) -> tuple[int, ...]:
     """Three other counts, none below 0; how many of them are smaller is drawn first."""
+    # drawn first, so that the rank of the right count among the four is no hint
     below = min(int(rng.integers(0, 4)), count)
     down = [count]
     for _ in range(below):
         down.append(max(0, down[-1] - int(rng.integers(1, 3))))
     up = count + np.cumsum(rng.integers(1, 3, 3 - below))
-    found = {*down[1:], *(int(value) for value in up)} - {count}
-    larger = max(found | {count})
-    while len(found) < 3:  # two steps down may both have ended at 0
+    others = {*down[1:], *(int(value) for value in up)} - {count}
+    larger = max(others | {count})
+    while len(others) < 3:  # two steps down may both have ended at 0
         larger += 1
-        found.add(larger)
-    return tuple(int(value) for value in rng.permutation(sorted(found)))
+        others.add(larger)
+    return tuple(int(value) for value in rng.permutation(sorted(others)))
 
 
 def _draft(source: Source, file: str, label: str, count: int, rng: np.random.Generator) -> Draft:

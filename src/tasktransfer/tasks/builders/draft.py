@@ -81,6 +81,17 @@ class Builder:
 def placed(right: T, wrong: tuple[T, ...], place: int) -> tuple[T, ...]:
     """The options in order, the right one at `place`.
 
+    Parameters
+    ----------
+    right
+        The right option.
+    wrong
+        The others, in order.
+    place
+        In 0 to the number of wrong options.
+
+    Examples
+    --------
     >>> placed("r", ("x", "y", "z"), 2)
     ('x', 'y', 'r', 'z')
     """
@@ -97,7 +108,30 @@ def ordinal_draft(
     wrong: tuple[str, ...],
     prepare: Callable[[Image.Image], Image.Image] = lambda image: image,
 ) -> Draft:
-    """A question about which of several whole pictures; `shown` come before the options."""
+    """A question about which of several whole pictures.
+
+    Parameters
+    ----------
+    source
+        The folder that the pictures are read from.
+    key
+        What the item was made from; unique within a build.
+    question
+        Without the options.
+    shown
+        Pictures before the options, by their names in the source.
+    right
+        The picture that is the right option.
+    wrong
+        The pictures that are the other options.
+    prepare
+        Applied to every picture; as it is by default.
+
+    Returns
+    -------
+    Draft
+        Its options are ``the second image`` and so on; the right one may stand at any place.
+    """
     names = ORDINALS[len(shown) : len(shown) + 1 + len(wrong)]
 
     def render(place: int) -> Rendered:

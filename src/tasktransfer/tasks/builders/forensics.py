@@ -8,8 +8,8 @@ layout       GenImage: ``GENERATOR/train/{nature,ai}/*``. Matched, our own layou
              ``generated/GENERATOR/NAME.*``: the same NAME, the same subject
 recipe       one real picture and three generated ones; matched, the three share the name of the real one and come
              from different generators where there are three; else all come from the folder of one generator.
-             Every picture: the middle square at 512 x 512 pixels, saved alike, so that size and file format do
-             not tell; pictures with a side below 256 pixels are left out. Each picture once.
+             Every picture: the middle square at 512 x 512 pixels, saved alike, so that size and file format give
+             nothing away; pictures with a side below 256 pixels are left out. Each picture once.
 differs      BLINK's real pictures were collected from the web and its four pictures show one subject; GenImage's
              do not. A real photograph was compressed once more than a generated one that was saved without loss:
              a trace of that may remain.

@@ -30,7 +30,21 @@ class Match(NamedTuple):
 
 
 def matching_draft(source: Source, key: str, question: str, match: Match, *, kin: tuple[str, ...] = ()) -> Draft:
-    """An item with four marked points; both pictures at BLINK's height."""
+    """An item with four marked points; both pictures at BLINK's height.
+
+    Parameters
+    ----------
+    source
+        The folder that the pictures are read from.
+    key
+        What the item was made from; unique within a build.
+    question
+        Without the options.
+    match
+        The pictures and the points, three of them wrong.
+    kin
+        Source files of the same scene that are not shown; see `Draft`.
+    """
 
     def render(place: int) -> Rendered:
         first, grew = scaled(source.image(match.first))
@@ -51,7 +65,26 @@ def far_apart(
     apart: float,
     n: int = 3,
 ) -> tuple[Point, ...] | None:
-    """`n` candidates in random order, each at least `apart` pixels from the right point and from the others."""
+    """Candidates in random order, each far from the right point and from the others.
+
+    Parameters
+    ----------
+    rng
+        Decides the order.
+    right
+        x, y in pixels.
+    candidates
+        Points as `right`, (C, 2).
+    apart
+        Least distance in pixels.
+    n
+        How many are wanted.
+
+    Returns
+    -------
+    tuple or None
+        `n` points; None where there are not so many.
+    """
     chosen = [right]
     for index in rng.permutation(len(candidates)):
         x, y = (float(value) for value in candidates[index])

@@ -71,7 +71,20 @@ def _pair(source: Source, scene: str, rng: np.random.Generator) -> tuple[str, st
 
 
 def turn(matrices: Matrix, i: int, j: int) -> float:
-    """Degrees from camera `i` to camera `j` around the object; positive is counter-clockwise seen from above."""
+    """Angle from one camera to another around the object, seen from above.
+
+    Parameters
+    ----------
+    matrices
+        Camera to world, of all frames of the scene, (F, 4, 4); axes x right, y down, z forward.
+    i, j
+        Positions of the two frames.
+
+    Returns
+    -------
+    float
+        Degrees in [-180, 180], positive counter-clockwise; 0 where there is no above.
+    """
     up = _up(matrices)
     if up is None:
         return 0.0
@@ -87,7 +100,7 @@ def _up(matrices: Matrix) -> Matrix | None:
     if np.linalg.norm(above) < 0.1:  # cameras stand on their heads as often as not
         return None
     _, sizes, directions = np.linalg.svd(matrices[:, :3, 0])
-    if sizes[1] < 0.1 * sizes[0]:  # all look the same way: nothing tells level axes from tilted ones
+    if sizes[1] < 0.1 * sizes[0]:  # all look the same way: level axes and tilted ones look alike
         return np.asarray(above / np.linalg.norm(above))
     return np.asarray(directions[-1] * np.sign(directions[-1] @ above))
 
@@ -96,6 +109,8 @@ def _meeting_point(matrices: Matrix) -> Matrix:
     """The point nearest to all optical axes."""
     axes, places = matrices[:, :3, 2], matrices[:, :3, 3]
     axes = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    # I - d d^T leaves what lies across the axis d: least squares of that solve the sum over all axes; lstsq, as
+    # parallel axes make it singular
     across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
     total = np.linalg.lstsq(across.sum(0), (across @ places[:, :, None]).sum(0)[:, 0], rcond=None)
     return np.asarray(total[0])

@@ -71,8 +71,8 @@ def draft(source: Source, rng: np.random.Generator) -> Iterator[Draft]:
 
 
 def _is_shown(name: str) -> bool:
-    found = _LIGHT.fullmatch(name.rsplit("/", 1)[-1])
-    return found is not None and int(found[1]) not in _FLASHES
+    match = _LIGHT.fullmatch(name.rsplit("/", 1)[-1])
+    return match is not None and int(match[1]) not in _FLASHES
 
 
 def _albedo(source: Source, scene: str) -> Plane | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import warnings
 from collections.abc import Iterator
@@ -77,13 +78,13 @@ class Source:
     def folders(self, name: str = ".") -> list[str]:
         """Sub-folders by name."""
         place = self.root / name
-        found = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
-        return sorted(self._relative(path) for path in found if not path.name.startswith("."))
+        paths = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+        return sorted(self._relative(path) for path in paths if not path.name.startswith("."))
 
     def images(self, name: str = ".", *, deep: bool = False) -> list[str]:
         """Image files of a folder by name."""
-        found = (self.root / name).rglob("*") if deep else (self.root / name).glob("*")
-        return sorted(self._relative(path) for path in found if path.suffix.lower() in IMAGE_SUFFIXES)
+        paths = (self.root / name).rglob("*") if deep else (self.root / name).glob("*")
+        return sorted(self._relative(path) for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
@@ -98,7 +99,8 @@ class Source:
 
     def json_lines(self, name: str) -> Iterator[dict[str, Any]]:
         """The objects of a file with one JSON object a line."""
-        for number, line in enumerate(self._annotation(name).splitlines(), start=1):
+        # JSON text may hold U+2028, which `splitlines` takes for the end of a line
+        for number, line in enumerate(self._annotation(name).split("\n"), start=1):
             if line.strip():
                 try:
                     yield dict(json.loads(line))
@@ -117,7 +119,7 @@ class Source:
         InputError
             A column is missing.
         """
-        reader = csv.DictReader(self._annotation(name).splitlines())
+        reader = csv.DictReader(io.StringIO(self._annotation(name), newline=""))  # quoted fields may hold line breaks
         missing = [column for column in columns if column not in (reader.fieldnames or ())]
         if missing:
             held = quoted(reader.fieldnames or ())
@@ -149,7 +151,7 @@ class Source:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             self.unreadable[name] = str(error) or type(error).__name__
             raise UnreadableImageError(name) from error
-        image.info = {}
+        image.info = {}  # Pillow would write some of it again when it saves, such as comments
         return image
 
     def try_image(self, name: str) -> Image.Image | None:

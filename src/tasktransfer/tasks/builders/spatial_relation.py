@@ -69,10 +69,10 @@ def as_question(caption: str) -> str:
     >>> as_question("The bowl contains the apple.")
     'Does the image agree with this: "The bowl contains the apple."?'
     """
-    found = _PLAIN.fullmatch(caption.strip())
-    if found is None:
+    match = _PLAIN.fullmatch(caption.strip())
+    if match is None:
         return f'Does the image agree with this: "{caption.strip()}"?'
-    return f"{found['verb'].capitalize()} the {found['subject']} {found['rest']}?"
+    return f"{match['verb'].capitalize()} the {match['subject']} {match['rest']}?"
 
 
 def _draft(source: Source, folders: list[str], row: dict[str, Any], place: int) -> Draft:

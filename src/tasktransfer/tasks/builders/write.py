@@ -121,6 +121,7 @@ def _deal(
     pictures: HashedPictures,
     tell: Tell,
 ) -> Hand:
+    # crc32, as hash() of a text differs between processes; dealing letters does not change what is drawn
     streams = np.random.SeedSequence([seed, zlib.crc32(task.encode())]).spawn(2)
     drawing, dealing = (np.random.default_rng(stream) for stream in streams)
     even, more = divmod(n_items, builder.n_choices)

@@ -53,9 +53,9 @@ class FolderTask:
 
     def require(self, split: str, n_items: int) -> None:
         """Raise `InputError` where a split has fewer items."""
-        found = self.count(split)
-        if found < n_items:
-            raise InputError(f"{self.folder}: has {found} items of split {split!r}, {n_items} are asked for")
+        available = self.count(split)
+        if available < n_items:
+            raise InputError(f"{self.folder}: has {available} items of split {split!r}, {n_items} are asked for")
 
     def digest(self, split: str, n_items: int) -> str:
         """SHA-256 over those items and the bytes of their images; the place does not count.
@@ -63,7 +63,7 @@ class FolderTask:
         Raises
         ------
         InputError
-            Headers of images tell that they cannot be used; the first are all told.
+            Headers of images show that they cannot be used; the first faults are all reported.
         """
         rows = self._asked(split, n_items)
         return digest_with_pictures((_told(row), self._pictures(row)) for row in rows)
@@ -106,7 +106,7 @@ def read_folder_task(folder: Path, *, split: str | None = None) -> FolderTask:
     Raises
     ------
     InputError
-        The folder or its ``items.jsonl`` is missing, or lines are wrong; the first faults are all told.
+        The folder or its ``items.jsonl`` is missing, or lines are wrong; the first faults are all reported.
     """
     path = folder / "items.jsonl"
     try:
@@ -166,7 +166,7 @@ def _faults(row: dict[str, Any], folder: Path) -> Iterator[str]:
     if not isinstance(row.get("is_video", False), bool):
         yield f"'is_video' is {row['is_video']!r}; accepted are true and false"
     letters = string.ascii_uppercase[: len(row.get("choices", []))]
-    if letters and row.get("answer") not in list(letters):
+    if letters and row.get("answer") not in list(letters):  # a list: "BC" is in the text "ABCD"
         yield f"'answer' is {row.get('answer')!r}; with {len(letters)} choices it is one of {quoted(letters)}"
     yield from _scorer_faults(row)
     if "split" in row and row["split"] not in SPLITS:
@@ -205,6 +205,7 @@ def _faults_together(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def _divided(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give a quarter of the items, those whose ids have the smallest digests, to the test."""
+    # no seed and no order of lines decides, so that an item stays on its side when lines are moved
     order = sorted(row["id"] for row in rows)
     order.sort(key=lambda name: hashlib.sha256(name.encode()).digest())
     test = set(order[: max(1, len(order) // 4)])

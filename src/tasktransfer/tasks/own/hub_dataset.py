@@ -79,6 +79,15 @@ class HubDataset(BaseModel):
     def files(self, split: str, data: Path | None, *, network: bool = True) -> list[Path]:
         """The files of a study's split: in the folder or copy, in the Hub's cache, from the Hub.
 
+        Parameters
+        ----------
+        split
+            ``train`` or ``test``, a key of `splits`.
+        data
+            A local copy in the layout of its repository; None looks in `folder`, then in the Hub's cache.
+        network
+            Ask the Hub where there is neither copy nor folder and the cache lacks files.
+
         Raises
         ------
         InputError
@@ -89,10 +98,10 @@ class HubDataset(BaseModel):
             raise InputError(f"{self.dataset}: no {split!r} under 'splits', which has {quoted(self.splits)}")
         folder = data or self.folder or self._cached()
         tables = _listed(folder)
-        found = _matching(tables, wanted, self.config)
-        lost = _lost_shards(found)
-        if folder and found and not lost:
-            return [folder / name for name in found]
+        names = _matching(tables, wanted, self.config)
+        lost = _lost_shards(names)
+        if folder and names and not lost:
+            return [folder / name for name in names]
         if network and not (data or self.folder):
             return self._downloaded(wanted)
         what = f"not all shards of split {wanted!r}: {quoted(lost)}" if lost else f"no file of split {wanted!r}"
@@ -115,7 +124,7 @@ class HubDataset(BaseModel):
 
     def missing(self, data: Path | None, splits: Sequence[str]) -> str | None:
         """What lacks for some of a study's splits, without network."""
-        told = []
+        faults = []
         folder = data or self.folder or self._cached()
         tables = _listed(folder)
         wanted = [self.splits[split] for split in splits if split in self.splits]
@@ -126,8 +135,8 @@ class HubDataset(BaseModel):
                 try:
                     self.files(split, data, network=False)
                 except InputError as error:
-                    told.append(str(error))
-        return "\n".join(told) or None
+                    faults.append(str(error))
+        return "\n".join(faults) or None
 
     def command(self, data: Path | None) -> str:
         """The command that fetches the dataset."""
@@ -154,13 +163,13 @@ class HubDataset(BaseModel):
                 f"{self.dataset}: huggingface_hub is not installed: pip install 'tasktransfer[hub]'"
             ) from error
         try:
-            # one request without retries: a name that is not there is told at once
+            # one request without retries: a name that is not there is reported at once
             listed = HfApi().dataset_info(self.dataset, revision=self.revision, timeout=_PATIENCE).siblings
             tables = [file.rfilename for file in listed or () if file.rfilename.endswith(ENDINGS)]
-            found = _matching(tables, wanted, self.config)
+            names = _matching(tables, wanted, self.config)
             paths = [
                 Path(hf_hub_download(self.dataset, name, repo_type="dataset", revision=self.revision))
-                for name in found
+                for name in names
             ]
         except Exception as error:  # those of the client and of its transport have no common base
             raise _NotHadError(
@@ -236,8 +245,8 @@ def _listed(folder: Path | None) -> list[str]:
     """The tables of a folder, by their paths in it."""
     if folder is None or not folder.is_dir():
         return []
-    found = [path for path in folder.rglob("*") if path.suffix in ENDINGS and path.is_file()]
-    names = [path.relative_to(folder).as_posix() for path in found]
+    paths = [path for path in folder.rglob("*") if path.suffix in ENDINGS and path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in paths]
     return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
 
 
@@ -286,7 +295,7 @@ def read_dataset_file(path: Path) -> HubDataset:
     Raises
     ------
     InputError
-        The file cannot be read, or keys are wrong; all are told, one a line.
+        The file cannot be read, or keys are wrong; all are reported, one a line.
     """
     marked = read_marked(read_yaml_text(path, "a description of a dataset"), str(path))
     raise_faults([f"{'.'.join(map(str, fault.place))}: {fault.message}" for fault in marked.faults], f"{path}: ")
@@ -305,10 +314,10 @@ def read_dataset_file(path: Path) -> HubDataset:
 
 
 def _words_of(error: ValidationError) -> Iterator[str]:
-    for found in error.errors():
-        place: tuple[Any, ...] = found["loc"]
-        if place[:2] == ("columns", "choices"):  # told once for each type it might have
+    for fault in error.errors():
+        place: tuple[Any, ...] = fault["loc"]
+        if place[:2] == ("columns", "choices"):  # pydantic reports it for each type it might have
             yield "columns.choices: should be a column or a list of columns"
             continue
-        where = ".".join(str(key) for key in place if key != "[key]")
-        yield f"{where}: {in_words(found, _KEYS.get(place[:-1], ()))}"
+        where = ".".join(str(key) for key in place if key != "[key]")  # pydantic's mark of a wrong key
+        yield f"{where}: {in_words(fault, _KEYS.get(place[:-1], ()))}"

@@ -80,7 +80,7 @@ class TableItems:
         Raises
         ------
         InputError
-            Headers of images tell that they cannot be used; the first are all told.
+            Headers of images show that they cannot be used; the first faults are all reported.
         """
         return digest_with_pictures(
             (repr((item.id, item.question, item.choices, item.answer, *filter(None, [item.scorer]))), pictures)
@@ -123,7 +123,7 @@ def read_table(
     Raises
     ------
     InputError
-        A column is not there, or rows cannot be items; the first faults are all told.
+        A column is not there, or rows cannot be items; the first faults are all reported.
     """
     table: list[tuple[str, dict[str, Any]]] = []
     for file in files:
@@ -167,6 +167,7 @@ def _text_table(file: Path) -> list[dict[str, Any]]:
 
     try:
         if file.suffix == ".csv":
+            # as written: pandas would make a hole of the answer "None" and the number 1 of "01"
             frame = pd.read_csv(file, dtype=str, keep_default_na=False)
             return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
         lines = [line for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
@@ -182,8 +183,8 @@ def _check_columns(file: Path, columns: Columns) -> None:
         names = list(dict.fromkeys(key for row in _text_table(file)[:100] for key in row))
     wrong = [name for name in (*columns.texts, *columns.images) if name not in names]
     if wrong:
-        told = "; ".join(f"no column {name!r}{closest(name, names)}" for name in wrong)
-        raise InputError(f"{file}: {told}. Its columns are {quoted(names, limit=20)}")
+        missing = "; ".join(f"no column {name!r}{closest(name, names)}" for name in wrong)
+        raise InputError(f"{file}: {missing}. Its columns are {quoted(names, limit=20)}")
     if file.suffix == ".parquet":
         for name in columns.texts:
             if is_image(columns_of(file).field(name).type):
@@ -220,9 +221,9 @@ def _bare(texts: Sequence[str]) -> tuple[str, ...]:
     >>> _bare(["A. left", "B. right"]), _bare(["A. left", "right"])
     (('left', 'right'), ('A. left', 'right'))
     """
-    found = [re.match(rf"\(?{letter}[.):]\s*(.+)", text, re.DOTALL)
-             for letter, text in zip(string.ascii_uppercase, texts, strict=False)]  # fmt: skip
-    bare = [match[1] for match in found if match]
+    matches = [re.match(rf"\(?{letter}[.):]\s*(.+)", text, re.DOTALL)
+               for letter, text in zip(string.ascii_uppercase, texts, strict=False)]  # fmt: skip
+    bare = [match[1] for match in matches if match]
     return tuple(bare if len(bare) == len(texts) else texts)
 
 
@@ -246,19 +247,19 @@ Read = Callable[[Sequence[str], Any], str | None]
 _READINGS: dict[str, Read] = {"letter": _by_letter, "index": _by_index, "text": _by_text}
 
 
-def _reader(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], told: str | None) -> Read:
+def _reader(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], form: str | None) -> Read:
     """The reading of answers that fits all rows; raises where none does, or two do and differ."""
     with_options = [draft for draft in drafts if draft[2]]
     empty = [(where, name) for where, name, _, value in drafts if value in (None, "")]
     raise_faults([f"{where}, item {name}: the answer is empty" for where, name in empty])
     fitting = {}
     for word, read in _READINGS.items():
-        if told in (None, word):
+        if form in (None, word):
             letters = [read(choices, value) for _, _, choices, value in with_options]
             if None not in letters:
                 fitting[word] = letters
     if not fitting:
-        raise_faults(_unread(with_options, told))
+        raise_faults(_unread(with_options, form))
     words = list(fitting)
     differing = [word for word in words[1:] if fitting[word] != fitting[words[0]]]
     if differing:
@@ -273,13 +274,13 @@ def _reader(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], told: str |
     return lambda choices, value: chosen(choices, value) if choices else str(value).strip()
 
 
-def _unread(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], told: str | None) -> list[str]:
+def _unread(drafts: Sequence[tuple[str, str, tuple[str, ...], Any]], form: str | None) -> list[str]:
     """The answers that fit no reading, or not the best one."""
-    best = told or max(_READINGS, key=lambda word: sum(_READINGS[word](c, v) is not None for _, _, c, v in drafts))
+    best = form or max(_READINGS, key=lambda word: sum(_READINGS[word](c, v) is not None for _, _, c, v in drafts))
     lines = []
     for where, name, choices, value in drafts:
         if _READINGS[best](choices, value) is None:
-            elsewhere = told or any(read(choices, value) for read in _READINGS.values())
+            elsewhere = form or any(read(choices, value) for read in _READINGS.values())
             fits = {"index": "number"}.get(best, best) if elsewhere else "letter, number or text"
             wrong = f"the answer is {value!r}, which is no {fits} of its options {quoted(choices)}"
             lines.append(f"{where}, item {name}: {wrong}")

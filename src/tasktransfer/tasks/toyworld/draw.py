@@ -65,8 +65,18 @@ def _answers(task: str, rng: np.random.Generator) -> Iterator[int]:
 def draw_scenes(task: str, split: str, *, seed: int = 0, difficulty: float | None = None) -> Iterator[Drawn]:
     """Scenes of a task without end, no two of them the same; see `draw_items`.
 
-    With `difficulty` None every scene has its own, uniform in [0, 1].
+    Parameters
+    ----------
+    task
+        A name of `TOY_TASKS`.
+    split
+        ``"pretrain"``, ``"train"`` or ``"test"``.
+    seed
+        The same seed gives the same scenes in the same order.
+    difficulty
+        In [0, 1]; with None every scene has its own, uniform in [0, 1].
     """
+    # the place of a task in the table is part of its seed: a new task goes to the end, or items of others change
     place = list(TOY_TASKS).index(task), SPLITS.index(split)
     rng = np.random.default_rng([*place, seed])
     seen: set[bytes] = set()

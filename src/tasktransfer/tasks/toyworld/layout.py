@@ -60,7 +60,7 @@ class Layout:
     words
         int8, (channel, I, R, C), indices into `CHANNELS`.
     looks
-        int8, (I, R, C): which of the two looks a used thing has; no word tells it.
+        int8, (I, R, C): which of the two looks a used thing has; no word of a channel says so.
     relit
         Pictures that are drawn in another light.
     """

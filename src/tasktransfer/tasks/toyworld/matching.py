@@ -16,16 +16,16 @@ def _probes(
     layout: Layout, channel: str, name: str, reference: int, points: np.ndarray, answer: int
 ) -> list[tuple[str, str]]:
     words = CHANNELS[channel]
-    told = [(f"{name} REF", words[layout[channel][0].flat[reference]])]
-    told += [
+    probes = [(f"{name} REF", words[layout[channel][0].flat[reference]])]
+    probes += [
         (f"{name} {letter}", words[layout[channel][1].flat[cell]])
         for letter, cell in zip("ABCD", points, strict=True)
     ]
-    told += [
+    probes += [
         (f"same {probe.removesuffix(letter)}{word}", letter)
-        for (probe, word), letter in zip(told[1:], "ABCD", strict=True)
+        for (probe, word), letter in zip(probes[1:], "ABCD", strict=True)
     ]
-    return [*told, *[(f"same {name} REF", "ABCD"[answer])] * 4]
+    return [*probes, *[(f"same {name} REF", "ABCD"[answer])] * 4]
 
 
 def _mark(layout: Layout, reference: int, points: np.ndarray) -> None:
@@ -35,7 +35,17 @@ def _mark(layout: Layout, reference: int, points: np.ndarray) -> None:
 
 
 def visual_correspondence(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """A mosaic seen twice, the camera moved and the light changed; where is the point now?"""
+    """A mosaic seen twice, the camera moved and the light changed; where is the point now?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        Index of the right option, 0 to 3.
+    difficulty
+        In [0, 1]: the probability that the camera may move up or down as well, not only sideways.
+    """
     layout = Layout.blank(2)
     layout.relit = (1,)
     colour = layout["colour"]
@@ -95,7 +105,17 @@ def _same_kind(
 
 
 def semantic_correspondence(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Two creatures of different colour and pose; which point is on the same part of the body?"""
+    """Two creatures of different colour and pose; which point is on the same part of the body?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        Index of the right option, 0 to 3.
+    difficulty
+        In [0, 1]: the probability of each of six more things in either picture, as clutter.
+    """
     layout, reference, points = _same_kind(rng, answer, difficulty, PARTS)
     probes = _probes(layout, "shape", "part", reference, points, answer)
     question = "Which point in the second image is on the same body part as REF?"
@@ -103,7 +123,17 @@ def semantic_correspondence(rng: np.random.Generator, answer: int, difficulty: f
 
 
 def functional_correspondence(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Two sets of tools that look different; which point can be used in the same way?"""
+    """Two sets of tools that look different; which point can be used in the same way?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        Index of the right option, 0 to 3.
+    difficulty
+        In [0, 1]: the probability of each of six more things in either picture, as clutter.
+    """
     layout, reference, points = _same_kind(rng, answer, difficulty, USES)
     look = int(rng.integers(2))
     layout.looks[0][layout["shape"][0] >= word_index("shape", USES[0])] = look

@@ -32,7 +32,17 @@ def _compared(channel: str, layout: Layout, cells: np.ndarray, low: str, high: s
 
 
 def relative_depth(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Ground whose texture gets finer with distance; which of two points is nearer."""
+    """Ground whose texture gets finer with distance; which of two points is nearer.
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 where point A is nearer, 1 where point B is.
+    difficulty
+        In [0, 1]: the probability that points one step of depth apart will do; else they are two or more apart.
+    """
     layout = Layout.blank(1)
     least = 1 if rng.random() < difficulty else 2
     while True:
@@ -53,7 +63,17 @@ def relative_depth(rng: np.random.Generator, answer: int, difficulty: float) -> 
 
 
 def relative_reflectance(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Patches of four greys under a shade; which of two points has the darker surface, or neither."""
+    """Patches of four greys under a shade; which of two points has the darker surface, or neither.
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 where point A is darker, 1 where point B is, 2 where they are the same.
+    difficulty
+        In [0, 1]: the probability that points one step of grey apart will do; else they are two or more apart.
+    """
     layout = Layout.blank(1)
     layout["albedo"][0] = rng.integers(1, _LEVELS + 1, (GRID, GRID))
     least = 1 if rng.random() < difficulty else 2

@@ -20,6 +20,7 @@ _ALBEDO = np.array([0.0, 60, 90, 135, 200], np.float32)
 _HOLE = np.array([25, 25, 25], np.float32)
 _MARK = 7  # pixels
 _DEPTHS = np.array([depth_texture(phase) for phase in range(8)])
+# drawn once: fresh noise for each picture would nearly double the time of an item
 _NOISE = np.random.default_rng(20).standard_normal((64, SIDE, SIDE, 3), dtype=np.float32)
 _ramp = np.linspace(-1, 1, SIDE, dtype=np.float32)
 
@@ -59,6 +60,7 @@ def render(layout: Layout, rng: np.random.Generator, *, difficulty: float = 0.5)
     images *= gain
     for i in layout.relit:
         images[i] *= rng.uniform(0.75 - 0.2 * difficulty, 1.0, 3).astype(np.float32)
+    # after the light, which would change their colours
     _draw_boxes(images, layout, rng)
     _draw_marks(images, layout, rng)
     images += (3 + 12 * difficulty) * _NOISE[rng.integers(len(_NOISE), size=n)]

@@ -15,13 +15,37 @@ _ROWS = tuple(f"y{i}" for i in range(GRID))
 
 
 def scatter(rng: np.random.Generator, layout: Layout, image: int, cells: np.ndarray, colours: np.ndarray) -> None:
-    """Things of random shape and the given colours at the given cells."""
+    """Things of random shape and the given colours at the given cells.
+
+    Parameters
+    ----------
+    rng
+        Decides the shapes.
+    layout
+        It is written into.
+    image
+        Which of its pictures.
+    cells
+        Different places in the flattened grid, 0 to 15.
+    colours
+        Index in ``CHANNELS["colour"]`` of the thing at each cell.
+    """
     layout["shape"][image].flat[cells] = _FIRST_SHAPE + rng.integers(len(SHAPES), size=len(cells))
     layout["colour"][image].flat[cells] = colours
 
 
 def counting(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Things of several colours; how many of one colour (one to four)?"""
+    """Things of several colours; how many of one colour (one to four)?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        Index of the right option, 0 to 3; the count is one more.
+    difficulty
+        In [0, 1]: 1 to 2 + round(6 difficulty) things of other colours.
+    """
     layout = Layout.blank(1)
     target = int(rng.integers(len(COLOURS)))
     n, others = answer + 1, int(rng.integers(1, 3 + round(6 * difficulty)))
@@ -45,7 +69,17 @@ _PHRASES = {"left": "left of", "right": "right of", "above": "above", "below": "
 
 
 def spatial_relation(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Things of different colours about a hole; is one of them on that side of it?"""
+    """Things of different colours about a hole; is one of them on that side of it?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 for yes, 1 for no.
+    difficulty
+        In [0, 1]: 1 to 2 + round(3 difficulty) things.
+    """
     layout = Layout.blank(1)
     n = int(rng.integers(1, 3 + round(3 * difficulty)))
     word, axis, sign = _RELATIONS[rng.integers(4)]
@@ -73,7 +107,17 @@ def spatial_relation(rng: np.random.Generator, answer: int, difficulty: float) -
 
 
 def multi_view_reasoning(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """The same things before and after the camera turned: they move the other way, but one may go its own."""
+    """The same things before and after the camera turned: they move the other way, but one may go its own.
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 for left, 1 for right.
+    difficulty
+        In [0, 1]: 3 to 3 + round(2 difficulty) things; one goes its own way with probability 0.2 + 0.6 difficulty.
+    """
     layout = Layout.blank(2)
     turn = -1 if answer == 0 else 1
     n = int(rng.integers(3, 4 + round(2 * difficulty)))
@@ -114,7 +158,17 @@ def _misfits(edges: np.ndarray, rng: np.random.Generator, difficulty: float) -> 
 
 
 def object_localization(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """A large coloured thing and two boxes; which box fits it?"""
+    """A large coloured thing and two boxes; which box fits it?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 where box A fits, 1 where box B does.
+    difficulty
+        In [0, 1]: more clutter, and wrong boxes that are more often too large, less often moved by a cell.
+    """
     layout = Layout.blank(1)
     height, width = _SIZES[rng.integers(len(_SIZES))]
     y, x = rng.integers(0, GRID - height + 1), rng.integers(0, GRID - width + 1)

@@ -15,7 +15,17 @@ _CELLS = GRID * GRID
 
 
 def appearance_order(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Things come into view one after another and stay; which of two came first?"""
+    """Things come into view one after another and stay; which of two came first?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        Index of the option that came first, 0 or 1.
+    difficulty
+        In [0, 1]: the probability of each of two more things.
+    """
     layout = Layout.blank(N_FRAMES)
     n = 2 + rng.binomial(2, difficulty)
     colours = rng.permutation(len(COLOURS))[:n]
@@ -37,7 +47,17 @@ def appearance_order(rng: np.random.Generator, answer: int, difficulty: float) -
 
 
 def video_counting(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Things that pass, each seen in one frame; how many of one colour in all?"""
+    """Things that pass, each seen in one frame; how many of one colour in all?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        One less than the right number, from 0 to `MOST_COUNTED` - 1.
+    difficulty
+        In [0, 1]: 1 to 2 + round(6 difficulty) things of other colours.
+    """
     layout = Layout.blank(N_FRAMES)
     target = int(rng.integers(len(COLOURS)))
     n, others = answer + 1, int(rng.integers(1, 3 + round(6 * difficulty)))

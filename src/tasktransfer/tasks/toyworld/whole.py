@@ -25,13 +25,23 @@ _HALF = GRID // 2
 
 def _matched(name: str, words: list[str], answer: int) -> list[tuple[str, str]]:
     """Probes of a word for each picture and of which one matches the first."""
-    told = [(f"{name} {ordinal}", word) for ordinal, word in zip(ORDINALS, words, strict=False)]
-    told.append((f"match {name} {words[2 - answer]}", ORDINALS[2 - answer]))
-    return [*told, *[(f"match {name} first", ORDINALS[1 + answer])] * 3]
+    probes = [(f"{name} {ordinal}", word) for ordinal, word in zip(ORDINALS, words, strict=False)]
+    probes.append((f"match {name} {words[2 - answer]}", ORDINALS[2 - answer]))
+    return [*probes, *[(f"match {name} first", ORDINALS[1 + answer])] * 3]
 
 
 def jigsaw(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Bands of colour with the lower right quarter missing; which enlarged piece continues them?"""
+    """Bands of colour with the lower right quarter missing; which enlarged piece continues them?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 where the second image is right, 1 where the third is.
+    difficulty
+        In [0, 1]: half of it is the probability that the wrong piece has the right bands in the other order.
+    """
     layout = Layout.blank(3)
     layout["shape"][:] = word_index("shape", "patch")
     bands = rng.permutation(len(COLOURS))[:GRID] + 1
@@ -52,7 +62,17 @@ def jigsaw(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
 
 
 def art_style(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Patches of any colour brushed over in one of four styles; which picture has the style of the first?"""
+    """Patches of any colour brushed over in one of four styles; which picture has the style of the first?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 where the second image is right, 1 where the third is.
+    difficulty
+        In [0, 1]: 0.6 of it is the probability that a cell is left without style; one cell always has it.
+    """
     layout = Layout.blank(3)
     styles = rng.permutation(len(STYLES))[:2] + 1
     kinds = [styles[0], styles[0], styles[1]] if answer == 0 else [styles[0], styles[1], styles[0]]
@@ -69,7 +89,17 @@ def art_style(rng: np.random.Generator, answer: int, difficulty: float) -> Scene
 
 
 def visual_similarity(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Things strewn about; the similar picture shows mostly the same kind of thing, in any colours and places."""
+    """Things strewn about; the similar picture shows mostly the same kind of thing, in any colours and places.
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        0 where the second image is right, 1 where the third is.
+    difficulty
+        In [0, 1]: the probability of each of four things of other kinds beside the 5 to 7 of a picture's own.
+    """
     layout = Layout.blank(3)
     kinds = rng.permutation(len(SHAPES))[:2]
     shown = [kinds[0], kinds[0], kinds[1]] if answer == 0 else [kinds[0], kinds[1], kinds[0]]
@@ -86,7 +116,17 @@ def visual_similarity(rng: np.random.Generator, answer: int, difficulty: float) 
 
 
 def forensic_detection(rng: np.random.Generator, answer: int, difficulty: float) -> Scene:
-    """Four pictures of things, three of them with speckled, edited cells; which one is real?"""
+    """Four pictures of things, three of them with speckled, edited cells; which one is real?
+
+    Parameters
+    ----------
+    rng
+        Decides all that is drawn.
+    answer
+        Index of the picture that is real, 0 to 3.
+    difficulty
+        In [0, 1]: half of it is the probability that a picture has one edited cell; else it has 1 to 4.
+    """
     layout = Layout.blank(4)
     for image in range(4):
         cells = rng.choice(_CELLS, int(rng.integers(4, 9)), replace=False)
