@@ -207,6 +207,8 @@ def test_layouts_cover_all_builders():
 
 def test_annotations_with_odd_line_breaks_are_read_whole(tmp_path):
     """U+2028 is no end of a JSON line, and a quoted field of a table may hold line breaks."""
+    from tasktransfer.tasks.builders.source import Source
+
     (tmp_path / "lines.jsonl").write_text('{"caption": "one\u2028two"}\n{"caption": "three"}\n', encoding="utf-8")
     (tmp_path / "table.csv").write_text('name,caption\na,"first\nsecond"\nb,third\n', encoding="utf-8")
     source = Source(tmp_path, "annotations", "*")

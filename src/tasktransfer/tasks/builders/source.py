@@ -119,7 +119,9 @@ class Source:
         InputError
             A column is missing.
         """
-        reader = csv.DictReader(io.StringIO(self._annotation(name), newline=""))  # quoted fields may hold line breaks
+        reader = csv.DictReader(
+            io.StringIO(self._annotation(name), newline="")
+        )  # quoted fields may hold line breaks
         missing = [column for column in columns if column not in (reader.fieldnames or ())]
         if missing:
             held = quoted(reader.fieldnames or ())
